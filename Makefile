@@ -1,0 +1,43 @@
+# `make reproduce` and `make test` set everything up by themselves, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+export MLFLOW_DISABLE_TELEMETRY := true
+export DVC_NO_ANALYTICS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: reproduce test test-fast lint ui clean
+
+reproduce: $(STAMP)
+	$(BIN)/snakemake --cores all
+	@cat results/summary.md
+	@echo
+	@echo "The report:     reports/index.html"
+	@echo "Every run:      make ui, then open http://127.0.0.1:5000"
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+
+ui: $(STAMP)
+	$(BIN)/python -m mlflow ui --host 127.0.0.1 --port 5000 --workers 1 \
+		--backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+
+# what the pipeline made; the environment, DVC's cache and MLflow's runs stay
+clean:
+	rm -rf data models results reports checkpoints .snakemake
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: Python 3.11 or newer is needed; name one: make PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
+		--editable ".[pipeline,dev]"
+	@touch $@

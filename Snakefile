@@ -1,0 +1,237 @@
+"""From nothing to the report: corpus, scenes, mix, train, separate, score, transcribe, report.
+
+Each rule calls the script of its name in `pipeline/`, and has as `params` just the parameters and
+the digest of the code that its result depends on: a change of anything else does not rerun it.
+"""
+
+import os
+import sys
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, workflow.basedir)
+
+from ssml import layout, provenance
+from ssml.errors import UserError
+from ssml.params import load
+from ssml.scenes import shard_ids
+
+if config:
+    raise WorkflowError("--config is not read by the stages: edit params.yaml instead.")
+
+try:
+    PARAMS = load("params.yaml")
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+os.environ["PYTHONPATH"] = workflow.basedir
+os.environ["DVC_NO_ANALYTICS"] = os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+STAGE = f"{sys.executable} -m pipeline."
+
+SETS = PARAMS.separate.sets
+METHODS = list(PARAMS.separate.methods)
+VARIANTS = list(PARAMS.train.variants)
+SCORED = [*METHODS, layout.MIXTURE]
+HEARD = METHODS if PARAMS.transcribe.methods == "all" else list(PARAMS.transcribe.methods)
+HEARD = [*HEARD, layout.MIXTURE, layout.REFERENCE] if PARAMS.transcribe.mixtures else []
+TRAINING = [PARAMS.train.train, PARAMS.train.dev]
+
+
+def needs(stage, **parts):
+    """What a stage's result depends on beside its inputs."""
+    values = {
+        key: part.model_dump(mode="json") if hasattr(part, "model_dump") else part
+        for key, part in parts.items()
+    }
+    return dict(seed=PARAMS.seed, code=provenance.code(f"pipeline.{stage}"), **values)
+
+
+def scene_needs(wildcards):
+    """Only what makes this shard's scenes: not the other sets, nor how many shards there are."""
+    chosen = PARAMS.scenes.sets[wildcards.set]
+    ids = shard_ids(chosen, int(wildcards.shard), PARAMS.mix.shard)
+    return needs(
+        "scenes",
+        fs=PARAMS.fs,
+        scenes=PARAMS.scenes.model_dump(exclude={"sets"}, mode="json"),
+        set=chosen.model_dump(exclude={"mixtures"}, mode="json"),
+        ids=[ids.start, ids.stop],
+    )
+
+
+def mixtures_of(wildcards):
+    return layout.shards(PARAMS, wildcards.set)
+
+
+def trained_by(wildcards):
+    """The checkpoint of a learned method."""
+    return layout.trained(PARAMS.separate.methods[wildcards.method]) or []
+
+
+def separated_by(wildcards):
+    """The separated set; nothing for the pseudo-methods, which need only the mixtures."""
+    known = wildcards.method in METHODS
+    return layout.separated(wildcards.method, wildcards.set) if known else []
+
+
+tables_of_all = [
+    expand("results/scores/{method}/{set}.csv", method=SCORED, set=SETS),
+    expand("results/curves/{method}/{set}.csv", method=SCORED, set=SETS),
+    expand("results/transcripts/{method}/{set}.csv", method=HEARD, set=SETS),
+]
+
+
+wildcard_constraints:
+    set="|".join(PARAMS.scenes.sets),
+    shard=r"\d{4}",
+    variant="|".join(VARIANTS),
+    method="|".join([*SCORED, layout.REFERENCE]),
+
+
+localrules:
+    all,
+    mixtures,
+    models,
+    results,
+
+
+rule all:
+    input:
+        layout.SUMMARY,
+        layout.REPORT,
+        layout.TRACKED,
+
+
+rule mixtures:
+    input:
+        [layout.shards(PARAMS, name) for name in [*TRAINING, *SETS]],
+
+
+rule models:
+    input:
+        expand("models/{variant}.safetensors", variant=VARIANTS),
+
+
+rule results:
+    input:
+        tables_of_all,
+
+
+rule corpus:
+    output:
+        layout.MANIFEST,
+    params:
+        needs("corpus", fs=PARAMS.fs, corpus=PARAMS.corpus),
+    shell:
+        STAGE + "corpus"
+
+
+rule scenes:
+    input:
+        layout.MANIFEST,
+    output:
+        "data/scenes/{set}/{shard}.jsonl",
+    params:
+        scene_needs,
+    shell:
+        STAGE + "scenes {wildcards.set} {wildcards.shard}"
+
+
+rule mix:
+    input:
+        layout.MANIFEST,
+        scenes="data/scenes/{set}/{shard}.jsonl",
+    output:
+        "data/mixtures/{set}/{shard}.tar",
+    params:
+        needs("mix", fs=PARAMS.fs, mix=PARAMS.mix.model_dump(exclude={"shard"})),
+    shell:
+        STAGE + "mix {wildcards.set} {wildcards.shard}"
+
+
+rule train:
+    input:
+        [layout.shards(PARAMS, name) for name in TRAINING],
+    output:
+        "models/{variant}.safetensors",
+        "models/{variant}.json",
+        "models/{variant}.history.csv",
+    threads: max(1, workflow.cores // len(VARIANTS))
+    params:
+        lambda wildcards: needs(
+            "train", fs=PARAMS.fs, variant=PARAMS.train.variants[wildcards.variant]
+        ),
+    shell:
+        STAGE + "train {wildcards.variant}"
+
+
+rule separate:
+    input:
+        mixtures_of,
+        trained_by,
+    output:
+        "results/separated/{method}/{set}.tar",
+    params:
+        lambda wildcards: needs(
+            "separate",
+            fs=PARAMS.fs,
+            stft=PARAMS.separate.stft,
+            method=PARAMS.separate.methods[wildcards.method],
+        ),
+    shell:
+        STAGE + "separate {wildcards.method} {wildcards.set}"
+
+
+rule score:
+    input:
+        mixtures_of,
+        separated_by,
+    output:
+        "results/scores/{method}/{set}.csv",
+        "results/curves/{method}/{set}.csv",
+    params:
+        needs("score", fs=PARAMS.fs, score=PARAMS.score),
+    shell:
+        STAGE + "score {wildcards.method} {wildcards.set}"
+
+
+rule transcribe:
+    input:
+        mixtures_of,
+        separated_by,
+    output:
+        "results/transcripts/{method}/{set}.csv",
+    params:
+        needs(
+            "transcribe",
+            fs=PARAMS.fs,
+            transcribe=PARAMS.transcribe.model_dump(exclude={"methods"}),
+            corpus=PARAMS.corpus.source,
+        ),
+    shell:
+        STAGE + "transcribe {wildcards.method} {wildcards.set}"
+
+
+rule track:
+    input:
+        tables_of_all,
+    output:
+        layout.TRACKED,
+    params:
+        needs("track", separate=PARAMS.separate, track=PARAMS.track),
+    shell:
+        STAGE + "track"
+
+
+rule report:
+    input:
+        tables_of_all,
+        expand("models/{variant}.{part}", variant=VARIANTS, part=["json", "history.csv"]),
+    output:
+        layout.SUMMARY,
+        layout.SUMMARY.with_suffix(".md"),
+        layout.REPORT,
+    params:
+        needs("report", everything=PARAMS),
+    shell:
+        STAGE + "report"

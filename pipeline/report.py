@@ -1,0 +1,38 @@
+"""Tables, claims and figures of all results: the summary and one HTML page.
+
+Reads results/ and models/; writes results/summary.{csv,md}, reports/index.html, reports/figures/.
+"""
+
+from pipeline.arguments import parse
+from ssml import io, layout, params, provenance
+from ssml.errors import run
+from ssml.report import claims, page, pictures, results, tables
+
+STAGES = ("corpus", "scenes", "mix", "train", "separate", "score", "transcribe")
+
+
+def main() -> None:
+    chosen, _ = parse(__doc__)
+    found = results.read(chosen)
+    rows = tables.summarise(found)
+    plates = pictures.plates(found, rows)
+    # all is computed before anything is written
+    html = page.render(found, rows, claims.claims(found), plates, digests(chosen))
+    io.write_table(layout.SUMMARY, [row.cells() for row in rows], tables.COLUMNS)
+    io.write_text(layout.SUMMARY.with_suffix(".md"), tables.markdown(rows))
+    for picture in (picture for plate in plates for picture in plate.pictures):
+        io.write_text(layout.REPORT.parent / f"figures/{picture.name}.svg", picture.svg)
+    io.write_text(layout.REPORT, html)
+    print(tables.ascii_table(rows), end="")
+
+
+def digests(chosen: params.Params) -> dict[str, str]:
+    """What the numbers depend on: parameters, data, and each stage's code; no commit, no time."""
+    found = {"Parameters": provenance.digest(chosen.model_dump(mode="json"))[:16]}
+    if layout.MANIFEST.is_file():
+        found["Corpus manifest"] = io.sha256(layout.MANIFEST)[:16]
+    return found | {f"Code of {name}": provenance.code(f"pipeline.{name}") for name in STAGES}
+
+
+if __name__ == "__main__":
+    run(main)

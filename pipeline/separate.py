@@ -1,0 +1,38 @@
+"""Separate one test set by one method: -> results/separated/METHOD/SET.tar, estimates by source."""
+
+import json
+
+import numpy as np
+import torch
+
+from pipeline.arguments import parse
+from ssml import layout, methods
+from ssml.dataset import Mixtures, write_tar
+from ssml.errors import run
+from ssml.io import encode_flac
+from ssml.progress import progress
+
+
+def main() -> None:
+    params, arguments = parse(__doc__, "method", "set")
+    method = methods.build(params, arguments.method)
+    mixtures = Mixtures(layout.shards(params, arguments.set), params.fs)
+
+    def separated():
+        for example in progress(mixtures, f"{arguments.method} {arguments.set}", "mixtures"):
+            result = methods.separate(
+                method, torch.from_numpy(example.mix), torch.from_numpy(example.reverberant)
+            )
+            est = result.est.numpy()
+            gain = min(1.0, 0.99 / max(float(np.abs(est).max()), 1e-9))  # 16 bits must not clip
+            info = {"gain": gain, "failed": result.failed, "si_sdr": result.curve}
+            yield (
+                example.info["id"],
+                {"est.flac": encode_flac(gain * est, params.fs), "json": json.dumps(info).encode()},
+            )
+
+    write_tar(layout.separated(arguments.method, arguments.set), separated())
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,56 @@
+"""Train one variant of the learned surrogate: mixtures -> models/VARIANT.{safetensors,json}."""
+
+from pipeline.arguments import parse
+from ssml import checkpoint, layout, tracking
+from ssml.dataset import Mixtures
+from ssml.errors import run
+from ssml.io import sha256, write_table
+from ssml.provenance import code, digest
+from ssml.training import COLUMNS, Row, Trainer, fit, resume
+
+LOG_EVERY = 5  # steps; a call to MLflow may take as long as a step
+
+
+def main() -> None:
+    params, arguments = parse(__doc__, "variant")
+    name, variant = arguments.variant, params.train.variants[arguments.variant]
+    sets = [layout.shards(params, key) for key in (params.train.train, params.train.dev)]
+    train, dev = (Mixtures(paths, params.fs) for paths in sets)
+    facts = {
+        **variant.model_dump(mode="json"),
+        "seed": params.seed,
+        "mixtures": len(train),
+        "data": digest([sha256(path) for paths in sets for path in paths])[:16],
+    }
+    trainer = Trainer(variant, params.seed, params.fs, checkpoint.device())
+    source = code("pipeline.train")
+    key = digest([facts, source])
+    resume(trainer, layout.checkpoint(name), key)
+    about = (
+        f"Source model learned through AuxIVA-{variant.rule.upper()} by the {variant.loss} loss."
+    )
+    with tracking.run(
+        params.track.experiment, f"train:{name}", name, facts, source, None, about, trainer.run
+    ) as tracked:
+        trainer.run = tracked.id
+
+        def log(row: Row) -> None:
+            if row["step"] % LOG_EVERY == 0 or "si_sdr" in row:
+                values = {"loss": row["loss"], "gradient norm": row["grad_norm"]}
+                values |= {"validation SI-SDR, dB": row["si_sdr"]} if "si_sdr" in row else {}
+                tracked.log(values | {"skipped steps": row["skipped"]}, row["step"])
+
+        fit(trainer, train, dev, layout.checkpoint(name), key, log)
+        card = facts | {
+            "parameters": checkpoint.parameters(trainer.network),
+            "dev_si_sdr": trainer.best_si_sdr,
+            "skipped": trainer.skipped,
+        }
+        checkpoint.save(layout.model(name), trainer.best, card)
+        write_table(layout.history(name), trainer.history, COLUMNS)
+        for path in (layout.model(name), layout.model(name).with_suffix(".json")):
+            tracked.artifact(path, "model")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,20 @@
+"""What the rest of the project knows of an utterance."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Split = Literal["train", "dev", "test"]
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One utterance of one speaker, 16 kHz mono."""
+
+    split: str  # train, dev or test
+    speaker: str
+    sex: str  # F, M, or '' where unknown
+    utterance: str  # like LibriSpeech's 1688-142285-0000
+    path: str  # relative to the corpus's root, with slashes
+    samples: int
+    sha256: str  # of the file
+    text: str  # '' without a transcript

@@ -1,0 +1,126 @@
+"""Shards of rendered mixtures, tar files that `webdataset` reads too; batches drawn from them."""
+
+import io
+import json
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .errors import UserError
+from .io import atomic, encode_flac, read_audio
+from .provenance import generator
+
+
+class Example(NamedTuple):
+    """A stored mixture."""
+
+    mix: np.ndarray  # (M, N)
+    reverberant: np.ndarray  # (K, N), the references
+    anechoic: np.ndarray  # (K, N)
+    info: dict[str, Any]
+
+
+class Batch(NamedTuple):
+    mix: np.ndarray  # (B, M, N)
+    ref: np.ndarray  # (B, K, N)
+
+
+def write_tar(path: Path | str, items: Iterable[tuple[str, Mapping[str, bytes]]]) -> None:
+    """Write `(key, {extension: data})` as `key.extension` members; same items, same bytes."""
+    with atomic(path) as temporary, tarfile.open(temporary, "w") as tar:
+        for key, parts in items:
+            for extension, data in parts.items():
+                member = tarfile.TarInfo(f"{key}.{extension}")
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+
+
+def encode_example(example: Example, fs: int) -> dict[str, bytes]:
+    return {
+        "mix.flac": encode_flac(example.mix, fs),
+        "reverberant.flac": encode_flac(example.reverberant, fs),
+        "anechoic.flac": encode_flac(example.anechoic, fs),
+        "json": json.dumps(example.info, sort_keys=True).encode(),
+    }
+
+
+class Tar:
+    """Random access to the members of a tar file by key, without unpacking it."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.parts: dict[str, dict[str, tuple[int, int]]] = {}
+        try:
+            with tarfile.open(path) as tar:
+                for member in tar:
+                    key, _, extension = member.name.partition(".")
+                    place = (member.offset_data, member.size)
+                    self.parts.setdefault(key, {})[extension] = place
+        except (OSError, tarfile.TarError) as error:
+            message = f"{path}: cannot be read as a tar file ({error}); delete it and run again"
+            raise UserError(message) from error
+
+    def read(self, key: str, extension: str) -> bytes:
+        if extension not in self.parts.get(key, {}):
+            message = f"{self.path}: holds no {key}.{extension}; delete it and run again"
+            raise UserError(message)
+        offset, size = self.parts[key][extension]
+        with open(self.path, "rb") as file:
+            file.seek(offset)
+            return file.read(size)
+
+    def audio(self, key: str, extension: str, fs: int) -> np.ndarray:
+        name = f"{self.path}:{key}.{extension}"
+        return read_audio(self.read(key, extension), fs, name)[0]
+
+    def json(self, key: str) -> dict[str, Any]:
+        return json.loads(self.read(key, "json"))
+
+
+class Mixtures:
+    """The mixtures of some shards, in order, decoded when asked for."""
+
+    def __init__(self, paths: Iterable[Path | str], fs: int) -> None:
+        self.fs = fs
+        self.tars = [Tar(path) for path in paths]
+
+    @cached_property
+    def keys(self) -> list[tuple[int, str]]:
+        return [(i, key) for i, tar in enumerate(self.tars) for key in tar.parts]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, index: int) -> Example:
+        shard, key = self.keys[index]
+        tar = self.tars[shard]
+        mix, reverberant, anechoic = (
+            tar.audio(key, f"{part}.flac", self.fs) for part in ("mix", "reverberant", "anechoic")
+        )
+        return Example(mix, reverberant, anechoic, tar.json(key))
+
+    def __iter__(self) -> Iterator[Example]:
+        return (self[index] for index in range(len(self)))
+
+
+def draw_batch(mixtures: Mixtures, step: int, size: int, n_samples: int, seed: int) -> Batch:
+    """Batch number `step`: random cuts of mixtures, every mixture once an epoch.
+
+    Depends on `(seed, step)` alone, so training resumes without a state. A mixture shorter than
+    `n_samples` is padded with zeros at its end.
+    """
+    mix, ref = [], []
+    for position in range(step * size, (step + 1) * size):
+        epoch, place = divmod(position, len(mixtures))
+        order = generator(seed, "epoch", epoch).permutation(len(mixtures))
+        example = mixtures[int(order[place])]
+        spare = example.mix.shape[1] - n_samples
+        start = int(generator(seed, "cut", position).integers(max(spare, 0) + 1))
+        for parts, audio in ((mix, example.mix), (ref, example.reverberant)):
+            cut = audio[:, start : start + n_samples]
+            parts.append(np.pad(cut, ((0, 0), (0, n_samples - cut.shape[1]))))
+    return Batch(np.stack(mix), np.stack(ref))

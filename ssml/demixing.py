@@ -1,0 +1,72 @@
+"""Demixing as linear algebra on the mixture's outer products: the only code on (F, T) data.
+
+Weights and powers need the outputs only through `|Y|^2`, and the covariances only through `X X^H`.
+Both are linear in `X X^H`, which no iteration changes. So it is formed once, as M x M real numbers
+a bin, and an iteration is two real matrix products:
+
+    |Y[k]|^2 = sum_ij W[k,i] conj(W[k,j]) (X X^H)[i,j]        (a quadratic form)
+    V[k]     = mean_t U[k,t] (X X^H)[t]                        (weighted covariance)
+
+and the covariance of the outputs that a rule wants is `G[k] = W V[k] W^H`.
+"""
+
+import torch
+from torch import Tensor
+
+from . import linalg
+
+
+def outer_products(X: Tensor) -> Tensor:
+    """`X X^H` of each bin: (..., M, F, T) complex -> (..., F, M * M, T) real, as `linalg.pack`."""
+    M = X.shape[-3]
+    re, im = X.real, X.imag
+    rows = []
+    for i in range(M):
+        for j in range(M):
+            a, b = (i, j) if i <= j else (j, i)  # below the diagonal: imaginary part of (j, i)
+            if i <= j:
+                row = re[..., a, :, :] * re[..., b, :, :] + im[..., a, :, :] * im[..., b, :, :]
+            else:
+                row = im[..., a, :, :] * re[..., b, :, :] - re[..., a, :, :] * im[..., b, :, :]
+            rows.append(row)
+    return torch.stack(rows, dim=-2)
+
+
+def power(W: Tensor, P: Tensor) -> Tensor:
+    """`|W X|^2` from outer products: (..., F, K, M), (..., F, M * M, T) -> (..., K, F, T) >= 0."""
+    Q = W[..., :, None] * W[..., None, :].conj()  # (..., F, K, M, M)
+    coefficients = 2 * (Q.real.triu(1) - Q.imag.triu(1).mT)
+    coefficients = coefficients + torch.diag_embed(Q.diagonal(dim1=-2, dim2=-1).real)
+    return (coefficients.flatten(-2) @ P).clamp_min(0).transpose(-3, -2)
+
+
+def covariance(W: Tensor, U: Tensor, P: Tensor) -> Tensor:
+    """Weighted covariances of the outputs, `G[f,k] = mean_t U[k,f,t] Y[:,f,t] Y[:,f,t]^H`.
+
+    W (..., F, K, M), U (..., K, F, T), P (..., F, M * M, T) -> (..., F, K, K, K).
+    """
+    V = U.transpose(-3, -2) @ P.mT / P.shape[-1]  # (..., F, K, M * M)
+    V = linalg.unpack(V.unflatten(-1, (W.shape[-1], W.shape[-1])))
+    W = W[..., None, :, :]
+    # sums of products: batched matrix products of this size are slower
+    left = (W[..., :, :, None] * V[..., None, :, :]).sum(-2)  # W V
+    return (left[..., :, None, :] * W[..., None, :, :].conj()).sum(-1)
+
+
+def apply(W: Tensor, X: Tensor) -> Tensor:
+    """`Y = W X`: (..., F, K, M), (..., M, F, T) -> (..., K, F, T)."""
+    return torch.einsum("...fkm,...mft->...kft", W, X)
+
+
+def project_back(W: Tensor, mic: int = 0) -> Tensor:
+    """Scale the rows of W (..., F, K, M) so that each output is the source's image at `mic`.
+
+    `W[k] <- (W^-1)[mic, k] W[k]`; in double precision, as W may be ill-conditioned. Where W has no
+    inverse (silence, identical channels) rows that cannot be scaled become zero.
+    """
+    norms = W.abs().square().sum(-1, keepdim=True).sqrt()
+    unit = (W / norms.clamp_min(torch.finfo(norms.dtype).tiny)).to(torch.complex128)
+    inverse = torch.linalg.inv_ex(unit).inverse
+    scaled = inverse[..., mic, :, None] * unit
+    finite = torch.isfinite(torch.view_as_real(scaled)).all(-1).all(-1, keepdim=True)
+    return torch.where(finite, scaled, 0).to(W.dtype)

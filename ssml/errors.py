@@ -1,0 +1,17 @@
+"""The one error a user can mend: a line that names the file, key or shape and what to do."""
+
+import sys
+from collections.abc import Callable
+
+
+class UserError(Exception):
+    """Something in the input is wrong; its message is the one line shown to the user."""
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a script's `main`; a `UserError` ends it with one line on stderr and exit code 2."""
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

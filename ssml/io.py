@@ -1,0 +1,136 @@
+"""Files: written whole or not at all, read with errors that name them. The only writer of files."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import UserError
+
+
+@contextmanager
+def atomic(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary sibling of `path` and rename it to `path` if the block succeeds.
+
+    An exception in the block leaves `path` as it was and removes the sibling.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        # mkstemp makes private files; results are ordinary ones
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path | str, data: bytes) -> None:
+    with atomic(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    try:
+        return json.loads(Path(path).read_text())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error}); delete it and run again") from error
+
+
+def write_table(
+    path: Path | str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]
+) -> None:
+    """Write `rows` as CSV with exactly `columns`; floats keep their shortest exact form."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, buffer.getvalue())
+
+
+def read_table(path: Path | str) -> list[dict[str, str]]:
+    """Read a CSV table as one dict of strings per row."""
+    try:
+        with open(path, newline="") as file:
+            return list(csv.DictReader(file))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def sha256(path: Path | str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def encode_flac(audio: np.ndarray, fs: int) -> bytes:
+    """Encode `audio` ((channels, samples) or (samples,), within [-1, 1]) as 16-bit FLAC."""
+    import soundfile  # not needed by those who only read tables
+
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.asarray(audio).T, fs, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def read_audio(
+    file: Path | str | bytes, fs: int | None = None, name: str = ""
+) -> tuple[np.ndarray, int]:
+    """Read audio as float32 (channels, samples) and its rate in Hz.
+
+    `file` is a path or the encoded bytes (then `name` names them in errors). Raises `UserError`
+    where it is missing, corrupt, empty, non-finite, or of another rate than `fs`.
+    """
+    import soundfile
+
+    name = name or str(file)
+    try:
+        source = io.BytesIO(file) if isinstance(file, bytes) else file
+        audio, rate = soundfile.read(source, dtype="float32", always_2d=True)
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"{name}: cannot be read as audio ({error}); replace the file") from error
+    if fs is not None and rate != fs:
+        raise UserError(f"{name}: sampled at {rate} Hz where {fs} Hz is needed; resample it")
+    if audio.size == 0:
+        raise UserError(f"{name}: holds no samples; replace the file")
+    if not np.isfinite(audio).all():
+        raise UserError(f"{name}: holds samples that are not finite; replace the file")
+    return np.ascontiguousarray(audio.T), rate
+
+
+def write_lines(path: Path | str, rows: Iterable[Any]) -> None:
+    """Write one JSON document a line."""
+    write_text(path, "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))
+
+
+def read_lines(path: Path | str) -> list[Any]:
+    """Read one JSON document a line."""
+    try:
+        return [json.loads(line) for line in Path(path).read_text().splitlines()]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON lines ({error}); delete it and run again") from error

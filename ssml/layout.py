@@ -1,0 +1,63 @@
+"""Where each stage's files lie, relative to the working folder: the one place that knows."""
+
+from pathlib import Path
+
+from .params import CLASSICAL_NAMES, MethodParams, Params
+
+CORPUS = Path("data/corpus")
+MANIFEST = CORPUS / "manifest.csv"
+SUMMARY = Path("results/summary.csv")
+TRACKED = Path("results/tracked.json")  # ids of the evaluations' runs
+REPORT = Path("reports/index.html")
+
+MIXTURE, REFERENCE = "mixture", "reference"  # pseudo-methods: nothing done, the clean images
+
+
+def scenes(name: str, shard: int | str) -> Path:
+    return Path(f"data/scenes/{name}/{int(shard):04d}.jsonl")
+
+
+def mixtures(name: str, shard: int | str) -> Path:
+    return Path(f"data/mixtures/{name}/{int(shard):04d}.tar")
+
+
+def shards(params: Params, name: str) -> list[Path]:
+    """Every shard of the set `name`, in order."""
+    number = -(-params.scenes.sets[name].mixtures // params.mix.shard)
+    return [mixtures(name, shard) for shard in range(number)]
+
+
+def checkpoint(variant: str) -> Path:
+    """Where a training goes on from; neither tracked nor versioned."""
+    return Path(f"checkpoints/{variant}.safetensors")
+
+
+def model(variant: str) -> Path:
+    return Path(f"models/{variant}.safetensors")
+
+
+def trained(method: MethodParams) -> Path | None:
+    """The checkpoint that `method` needs, if its model is a learned one."""
+    if method.model in CLASSICAL_NAMES:
+        return None
+    return Path(method.model) if method.is_path else model(method.model)
+
+
+def history(variant: str) -> Path:
+    return Path(f"models/{variant}.history.csv")
+
+
+def separated(method: str, name: str) -> Path:
+    return Path(f"results/separated/{method}/{name}.tar")
+
+
+def scores(method: str, name: str) -> Path:
+    return Path(f"results/scores/{method}/{name}.csv")
+
+
+def curves(method: str, name: str) -> Path:
+    return Path(f"results/curves/{method}/{name}.csv")
+
+
+def transcripts(method: str, name: str) -> Path:
+    return Path(f"results/transcripts/{method}/{name}.csv")

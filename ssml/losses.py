@@ -1,0 +1,64 @@
+"""LOSSES: costs of estimates against references, minimised over permutations.
+
+A loss takes pairs `(est, ref)` of sources and gives the cost of every pairing, (..., K, K); `pit`
+takes the best assignment. Estimates and references are given both as signals and as spectrograms,
+each loss uses its own.
+"""
+
+import itertools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Sources(NamedTuple):
+    signals: Tensor  # (..., K, N) real
+    spectra: Tensor  # (..., K, F, T) complex
+
+
+def si_sdr_matrix(est: Tensor, ref: Tensor, clamp: float | None = None) -> Tensor:
+    """SI-SDR in dB of every estimate against every reference, (..., K, N) -> (..., K_est, K_ref).
+
+    `10 log10(c / (1 - c))` with `c` the squared cosine of the angle between the two (Le Roux et
+    al. 2019). `clamp` bounds it to +-clamp dB. Silence gives -inf, or -clamp.
+    """
+    tiny = torch.finfo(est.dtype).tiny
+    power = est.square().sum(-1)[..., :, None] * ref.square().sum(-1)[..., None, :]
+    cosine = (est @ ref.mT).square() / power.clamp_min(tiny)
+    low = 0.0 if clamp is None else 1 / (1 + 10 ** (clamp / 10))
+    cosine = cosine.clamp(low, 1 - low)
+    return 10 * torch.log10(cosine / (1 - cosine))
+
+
+def sdr(est: Sources, ref: Sources) -> Tensor:
+    """Negative SI-SDR in dB of the signals, clamped at 30 dB; (..., K, K)."""
+    return -si_sdr_matrix(est.signals, ref.signals, clamp=30)
+
+
+def coherence(est: Sources, ref: Sources) -> Tensor:
+    """`1 - mean_f c_f` of the spectrograms (Li et al. 2020); (..., K, K), in [0, 1].
+
+    `c_f = |sum_t Y S*| / sqrt(sum_t |Y|^2 sum_t |S|^2)`: blind to scale and phase in every bin.
+    """
+    Y, S = est.spectra.transpose(-3, -2), ref.spectra.transpose(-3, -2)  # (..., F, K, T)
+    tiny = torch.finfo(Y.real.dtype).eps ** 2
+    norm = Y.abs().square().sum(-1)[..., :, None] * S.abs().square().sum(-1)[..., None, :]
+    cross = (Y @ S.mH).abs().square()
+    return 1 - ((cross + tiny) / (norm + tiny)).sqrt().mean(-3)
+
+
+LOSSES: dict[str, Callable[[Sources, Sources], Tensor]] = {"sdr": sdr, "coherence": coherence}
+
+
+def pit(cost: Tensor) -> tuple[Tensor, Tensor]:
+    """The least mean cost over assignments: (..., K, K) -> loss (...,), permutation (..., K).
+
+    `permutation[k]` is the estimate that belongs to reference k.
+    """
+    K = cost.shape[-1]
+    permutations = torch.tensor(list(itertools.permutations(range(K))), device=cost.device)
+    totals = cost[..., permutations, torch.arange(K, device=cost.device)].mean(-1)
+    loss, best = totals.min(-1)
+    return loss, permutations[best]

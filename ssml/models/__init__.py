@@ -1,0 +1,28 @@
+"""MODELS: source models, maps from the outputs' power `|Y|^2` to the weights `U`.
+
+All known ones use `Y` through its power alone, so that is what they get: (..., K, F, T) >= 0, and
+what they return: weights of that shape, and whatever they want to remember for the next iteration.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from .glu import Glu
+from .nmf import Nmf
+from .spherical import gauss, laplace
+
+
+class SourceModel(Protocol):
+    """Weights (..., K, F, T) > 0 for the power (..., K, F, T), and the memory to hand back next."""
+
+    def __call__(self, power: Tensor, memory: Any = None) -> tuple[Tensor, Any]: ...
+
+
+CLASSICAL: dict[str, Callable[[], SourceModel]] = {
+    "laplace": lambda: laplace,
+    "gauss": lambda: gauss,
+    "nmf": Nmf,
+}
+NETWORKS: dict[str, Callable[..., nn.Module]] = {"glu": Glu}

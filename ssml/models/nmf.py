@@ -1,0 +1,44 @@
+"""Low-rank source model (ILRMA): variances are a product of a few spectra and activations."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Memory = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Nmf:
+    """`U = 1 / (B A)`, with `B`, `A` updated by one multiplicative step each an iteration.
+
+    The Itakura-Saito updates of Kitamura et al. 2016. `B` (..., K, F, R) and `A` (..., K, R, T) are
+    the memory; they start from a fixed seed.
+    """
+
+    rank: int = 4
+    seed: int = 0
+
+    def __call__(self, power: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
+        floor = 1e-10 * power.mean((-2, -1), keepdim=True) + torch.finfo(power.dtype).tiny ** 0.5
+        power = torch.maximum(power, floor)
+        B, A = memory or self._start(power)
+        inverse = 1 / torch.maximum(B @ A, floor)
+        # (power * inverse) first: its square alone may overflow
+        B = B * ((((power * inverse) * inverse) @ A.mT) / (inverse @ A.mT)).sqrt()
+        inverse = 1 / torch.maximum(B @ A, floor)
+        A = A * ((B.mT @ ((power * inverse) * inverse)) / (B.mT @ inverse)).sqrt()
+        return 1 / torch.maximum(B @ A, floor), (B, A)
+
+    def _start(self, power: Tensor) -> Memory:
+        """Random factors, the same for every source, whose product has the power's mean."""
+        random = torch.Generator().manual_seed(self.seed)
+        F, T = power.shape[-2:]
+
+        def draw(*shape: int) -> Tensor:  # in double, so that every dtype starts alike
+            values = 0.1 + 0.9 * torch.rand(*shape, generator=random, dtype=torch.float64)
+            return values.to(power)
+
+        mean = power.mean((-2, -1), keepdim=True)
+        A = draw(self.rank, T).expand(*power.shape[:-2], self.rank, T)
+        return draw(F, self.rank) * mean / self.rank, A

@@ -1,0 +1,244 @@
+"""One frozen model per section of params.yaml; unknown, missing and ill-typed keys are errors."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .errors import UserError
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+Range = Annotated[tuple[float, float], Field(description="[low, high]")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+
+# The names of `UPDATES`, `LOSSES`, `CLASSICAL`, `ASR`: stated here too, so that a wrong one is an
+# error before any job starts, without importing torch. A test holds them equal.
+RuleName = Literal["iss", "ip", "ip2"]
+LossName = Literal["sdr", "coherence"]
+ClassicalName = Literal["laplace", "gauss", "nmf"]
+RecogniserName = Literal["pocketsphinx"]
+CLASSICAL_NAMES: tuple[str, ...] = get_args(ClassicalName)
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+    @model_validator(mode="after")
+    def ranges_ascend(self):
+        for key, value in self:
+            match value:
+                case (int() | float() as low, int() | float() as high) if low > high:
+                    raise ValueError(f"{key}: low {low} is above high {high}")
+                case _:
+                    pass
+        return self
+
+
+class SyntheticParams(Section):
+    """Voices and utterances (a voice) spoken by espeak-ng."""
+
+    voices: dict[Literal["train", "dev", "test"], Count]
+    utterances: dict[Literal["train", "dev", "test"], Count]
+
+
+class LibriSpeechParams(Section):
+    """A LibriSpeech folder: which subsets make which split."""
+
+    root: str | None  # None: the environment's SSML_LIBRISPEECH
+    train: list[str]
+    dev: list[str]  # empty: `held_out` speakers of the training subsets
+    test: list[str]
+    held_out: Natural
+    utterances: str | None  # a list of utterance ids, one a line: no others are used
+    download: bool  # fetch missing subsets from openslr.org
+
+
+class CorpusParams(Section):
+    source: Literal["synthetic", "librispeech"]
+    synthetic: SyntheticParams
+    librispeech: LibriSpeechParams
+
+
+class SetParams(Section):
+    """A set of mixtures: `min` cuts utterances to the shortest, `max` pads them to the longest."""
+
+    split: Literal["train", "dev", "test"]
+    speakers: Annotated[int, Field(ge=2, le=8)]
+    mixtures: Count
+    length: Literal["min", "max"]
+    seconds: Range  # utterances outside are not used (max) or cut (min, upper end)
+
+
+class ScenesParams(Section):
+    room_length: Range  # m
+    room_width: Range  # m
+    room_height: Range  # m
+    t60: Range  # s
+    array_jitter: Annotated[float, Field(ge=0)]  # m, from the room's centre, in x and y
+    array_height: Range  # m
+    array_radius: Range  # m
+    mic_spacing: Positive  # m, at least
+    speaker_square: Positive  # m, side of the square around the centre
+    speaker_height: Range  # m
+    speaker_array: Positive  # m, at least
+    speaker_spacing: Positive  # m, at least
+    level: Range  # dB, of each later speaker against the first, on the reverberant images
+    snr: Range  # dB, of the mixture against the noise
+    tries: Count
+    sets: dict[Name, SetParams]
+
+
+class MixParams(Section):
+    shard: Count  # mixtures a tar file
+    max_order: Count  # of the image sources
+    noise: str  # white, diffuse (speech-shaped), or a folder of recordings
+
+
+class StftParams(Section):
+    n_fft: Annotated[int, Field(ge=64, multiple_of=2)]
+    hop: Count
+
+
+class VariantParams(Section):
+    """One training of the learned surrogate."""
+
+    loss: LossName
+    network: dict[str, Any]  # {name: ..., and its arguments}
+    rule: RuleName
+    stft: StftParams
+    iterations: tuple[Count, Count]  # drawn anew for each step
+    batch: Count
+    seconds: Positive  # length of the random crops
+    steps: Count
+    lr: Positive
+    warmup: Natural  # steps
+    clip: Positive  # percentile of the past gradient norms (AutoClip)
+    average: Annotated[float, Field(ge=0, lt=1)]  # decay of the weights' moving average
+    validate_every: Count  # steps
+    checkpoint_every: Count  # steps
+
+
+class TrainParams(Section):
+    train: Name  # sets of `scenes.sets`
+    dev: Name
+    variants: dict[Name, VariantParams]
+
+
+class MethodParams(Section):
+    model: str  # a classical model, a variant of `train`, or a checkpoint's path
+    rule: RuleName
+    iterations: Count
+
+    @property
+    def is_path(self) -> bool:
+        """Whether `model` names a checkpoint's file."""
+        return "/" in self.model or self.model.endswith(".safetensors")
+
+
+class SeparateParams(Section):
+    sets: list[Name]
+    stft: StftParams  # of the classical models; a learned one brings its own
+    methods: dict[Name, MethodParams]
+
+
+class ScoreParams(Section):
+    sdr_taps: Count  # length of BSS-eval's distortion filter
+
+
+class TranscribeParams(Section):
+    recogniser: RecogniserName
+    options: dict[str, Any]
+    mixtures: Natural  # the first so many of each set; 0: none
+    methods: list[Name] | Literal["all"]
+
+
+class TrackParams(Section):
+    experiment: str
+
+
+class ReportParams(Section):
+    title: str
+    classical: Name  # the methods that the claims compare, all at equal iterations
+    learned_sdr: Name
+    learned_coherence: Name
+    other_rules: list[Name]
+    resamples: Count  # of the bootstrap
+
+
+class Params(Section):
+    seed: Natural
+    fs: Literal[16000]
+    corpus: CorpusParams
+    scenes: ScenesParams
+    mix: MixParams
+    train: TrainParams
+    separate: SeparateParams
+    score: ScoreParams
+    transcribe: TranscribeParams
+    track: TrackParams
+    report: ReportParams
+
+    @model_validator(mode="after")
+    def names_exist(self):
+        """Every name that one section takes from another is there."""
+        known = self.scenes.sets
+
+        def check(key: str, name: str, names: Any) -> None:
+            if name not in names:
+                raise ValueError(f"{key}: no '{name}' among {', '.join(sorted(names))}")
+
+        check("train.train", self.train.train, known)
+        check("train.dev", self.train.dev, known)
+        for name in self.separate.sets:
+            check("separate.sets", name, known)
+        methods = self.separate.methods
+        for reserved in {"mixture", "reference"} & methods.keys():
+            raise ValueError(f"separate.methods.{reserved}: the name is taken; choose another")
+        models = {*CLASSICAL_NAMES, *self.train.variants}
+        for name, method in methods.items():
+            if not method.is_path:
+                check(f"separate.methods.{name}.model", method.model, models)
+        if self.transcribe.methods != "all":
+            for name in self.transcribe.methods:
+                check("transcribe.methods", name, methods)
+        report = self.report
+        for key in ("classical", "learned_sdr", "learned_coherence"):
+            check(f"report.{key}", getattr(report, key), methods)
+        for name in report.other_rules:
+            check("report.other_rules", name, methods)
+        return self
+
+
+def parse(values: Mapping[str, Any], name: str = "params") -> Params:
+    """Check `values`; a `UserError` lists every wrong key in one line, in `name`'s words."""
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        problems: list[str] = []
+        for problem in error.errors():
+            key = ".".join(map(str, problem["loc"]))
+            message = problem["msg"].removeprefix("Value error, ")
+            message = {
+                "Extra inputs are not permitted": "unknown key; remove it",
+                "Field required": "missing; add it",
+            }.get(message, message)
+            problems.append(f"{key}: {message}" if key else message)
+        raise UserError(f"{name}: {'; '.join(problems)}") from None
+
+
+def load(path: Path | str = "params.yaml") -> Params:
+    """Read and check a params file."""
+    try:
+        values: Any = yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except yaml.YAMLError as error:
+        where = " ".join(str(error).split())
+        raise UserError(f"{path}: not valid YAML ({where})") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: must hold sections, not {type(values).__name__}")
+    return parse(cast(dict[str, Any], values), str(path))

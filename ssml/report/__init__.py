@@ -1,0 +1,1 @@
+"""From result tables to the summary, the claims and the page."""

@@ -1,0 +1,263 @@
+"""The paper's four claims, put to the numbers: yes only where every part is conclusive.
+
+A part is conclusive when the 95 % interval of the paired difference excludes zero; differences are
+written so that above zero speaks for the claim.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..statistics import Interval, draws
+from . import compare
+from .results import Array, Results
+
+Status = Literal["shown", "not shown", "contradicted", "note"]
+MARGIN = 1.0  # dB that another rule may lose against the rule of the training
+GAIN = 0.9  # the part of its own gain at which a method counts as converged
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One comparison: what, its numbers in words, and what it says of the claim."""
+
+    what: str
+    numbers: str
+    status: Status
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.numbers}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim and its evidence; it holds if every part that is no mere note is shown."""
+
+    statement: str
+    evidence: list[Evidence]
+
+    @property
+    def holds(self) -> bool:
+        parts = [e.status for e in self.evidence if e.status != "note"]
+        return bool(parts) and all(status == "shown" for status in parts)
+
+    @property
+    def verdict(self) -> str:
+        return "yes" if self.holds else "no"
+
+    @property
+    def reason(self) -> str:
+        """Why not: '' where the claim holds, else 'not shown' or 'the opposite was seen'."""
+        if self.holds:
+            return ""
+        opposite = any(e.status == "contradicted" for e in self.evidence)
+        return "the opposite was seen" if opposite else "not shown"
+
+    @property
+    def lines(self) -> list[str]:
+        return [str(e) for e in self.evidence]
+
+
+def claims(results: Results) -> list[Claim]:
+    """The four claims in the order of the paper's abstract."""
+    return [better(results), more_speakers(results), other_rules(results), losses(results)]
+
+
+def better(results: Results) -> Claim:
+    """Claim 1: the learned surrogate against each classical model of the same rule."""
+    report = results.params.report
+    rule = results.methods[report.learned_sdr].rule
+    rivals = [report.classical]
+    for name, method in results.methods.items():
+        if name not in rivals and not results.learned(name) and method.rule == rule:
+            rivals.append(name)
+    evidence = []
+    for set in _matched(results):
+        for rival in rivals:
+            evidence.append(si_sdr(results, set, report.learned_sdr, rival))
+            evidence.append(wer(results, set, report.learned_sdr, rival))
+    evidence += _largest_reduction(results)
+    return Claim(
+        "A learned source model separates better than the classical ones, in SI-SDR and in WER.",
+        evidence or [_no_set("with as many speakers as the training set")],
+    )
+
+
+def more_speakers(results: Results) -> Claim:
+    """Claim 2: unchanged on sets with more speakers than the training had."""
+    report = results.params.report
+    trained = results.speakers(results.params.train.train)
+    larger = [set for set in results.sets if results.speakers(set) > trained]
+    return Claim(
+        f"Trained on {trained} speakers only, it carries over to more, unchanged.",
+        [si_sdr(results, set, report.learned_sdr, report.classical) for set in larger]
+        or [_no_set(f"with more than {trained} speakers")],
+    )
+
+
+def other_rules(results: Results) -> Claim:
+    """Claim 3: under another update rule, above the classical model and near its own rule."""
+    report, methods = results.params.report, results.methods
+    evidence = []
+    for set in _matched(results):
+        for name in report.other_rules:
+            model, rule = methods[report.classical].model, methods[name].rule
+            same = [k for k, m in methods.items() if m.model == model and m.rule == rule]
+            evidence.append(si_sdr(results, set, name, same[0] if same else report.classical))
+            evidence.append(si_sdr(results, set, name, report.learned_sdr, margin=MARGIN))
+    return Claim(
+        "It carries over to another form of the AuxIVA updates than the one it was trained with.",
+        evidence or [Evidence("report.other_rules", "no method or no set to compare", "not shown")],
+    )
+
+
+def losses(results: Results) -> Claim:
+    """Claim 4: which loss needs the fewest iterations, and which gives the lowest WER."""
+    report = results.params.report
+    evidence = []
+    for set in _matched(results):
+        evidence.append(_convergence(results, set))
+        evidence.append(wer(results, set, report.learned_coherence, report.learned_sdr))
+        evidence.append(wer(results, set, report.learned_coherence, report.classical))
+        evidence += _lowest_wer(results, set)
+    return Claim(
+        "The SDR loss converges in the fewest iterations; the coherence loss gives the lowest WER.",
+        evidence or [_no_set("with as many speakers as the training set")],
+    )
+
+
+def si_sdr(results: Results, set: str, a: str, b: str, margin: float = 0.0) -> Evidence:
+    """The mean SI-SDR of `a` less that of `b`; for the claim if it is above `-margin` dB."""
+    scores = results.scores[a, set], results.scores[b, set]
+    interval = compare.si_sdr(results, set, a, b)
+    what = f"SI-SDR on {set}, {a} against {b}"
+    if margin:
+        what += f", at most {margin:g} dB lost"
+    numbers = f"{_signed(interval.mean, 2)} dB {_bounds(interval, 1, 2)}, {interval.n} mixtures"
+    failures = [f"{m} failed on {s.failures}" for m, s in zip((a, b), scores, strict=True)]
+    failures = [text for text, s in zip(failures, scores, strict=True) if s.failures]
+    if failures:
+        numbers += f" (left out: {', '.join(failures)})"
+    return Evidence(what, numbers, _status(interval, -margin))
+
+
+def wer(results: Results, set: str, a: str, b: str) -> Evidence:
+    """The relative reduction of the pooled WER from `b` to `a`; for the claim if above zero."""
+    what = f"WER on {set}, {a} against {b}"
+    interval = compare.wer(results, set, a, b)
+    if interval is None:
+        return Evidence(what, "not measured", "not shown")
+    rates = []
+    for name in (b, a):
+        counts = results.transcripts[name, set]
+        errors, words = (sum(column) for column in zip(*counts.values(), strict=True))
+        rates.append(f"{100 * errors / words:.1f}" if words else "n/a")
+    numbers = (
+        f"{' % to '.join(rates)} %, relative reduction {_signed(100 * interval.mean, 0)} % "
+        f"{_bounds(interval, 100, 0)}, {interval.n} mixtures"
+    )
+    return Evidence(what, numbers, _status(interval))
+
+
+def _convergence(results: Results, set: str) -> Evidence:
+    """Iterations to most of the gain: the coherence loss's less the SDR loss's."""
+    report = results.params.report
+    names = report.learned_sdr, report.learned_coherence
+    curves = [results.curves[name, set] for name in names]
+    both = np.all([np.isfinite(curve[:, 0]) for curve in curves], axis=0)
+    curves = [curve[both] for curve in curves]
+    what = f"Iterations to {100 * GAIN:.0f} % of the gain on {set}, {' against '.join(names)}"
+    if len(curves[0]) < 2:
+        return Evidence(what, "fewer than two mixtures", "not shown")
+    means = [iterations_to_gain(curve.mean(axis=0)) for curve in curves]
+    if not all(map(math.isfinite, means)):
+        lost = " and ".join(n for n, m in zip(names, means, strict=True) if not math.isfinite(m))
+        return Evidence(what, f"no gain with {lost}", "not shown")
+    # the same generator, so the same draw of mixtures for both: a paired comparison
+    samples = [
+        _speeds(curve, report.resamples, compare.rng(results, "speed", set)) for curve in curves
+    ]
+    low, high = np.quantile(samples[1] - samples[0], [0.025, 0.975])
+    interval = Interval(means[1] - means[0], float(low), float(high), len(curves[0]))
+    numbers = (
+        f"{means[0]:.1f} against {means[1]:.1f}, {_signed(interval.mean, 1)} "
+        f"{_bounds(interval, 1, 1)}, {interval.n} mixtures"
+    )
+    return Evidence(what, numbers, _status(interval))
+
+
+def _speeds(curve: Array, resamples: int, rng: np.random.Generator) -> Array:
+    """`iterations_to_gain` of each resample of `curve` (mixtures, iterations + 1)."""
+    means = draws(len(curve), resamples, rng) @ curve / len(curve)
+    speeds = np.array([iterations_to_gain(mean) for mean in means])
+    return np.where(np.isfinite(speeds), speeds, curve.shape[1] - 1)  # never: as slow as can be
+
+
+def iterations_to_gain(curve: Array) -> float:
+    """Iterations until `curve` (iterations + 1,) first has 90 % of its gain; inf without a gain.
+
+    Linear between iterations, so that two fast methods need not tie.
+    """
+    gain = curve[-1] - curve[0]
+    if not gain > 0:
+        return math.inf
+    target = curve[0] + GAIN * gain
+    after = int(np.argmax(curve >= target))
+    before = curve[after - 1]
+    return after - 1 + float((target - before) / (curve[after] - before))
+
+
+def _largest_reduction(results: Results) -> list[Evidence]:
+    """The number beside the abstract's 'up to 36 %', over all sets and both losses."""
+    report = results.params.report
+    found = []
+    for set in results.sets:
+        for name in (report.learned_sdr, report.learned_coherence):
+            interval = compare.wer(results, set, name, report.classical)
+            if interval and math.isfinite(interval.mean):
+                found.append((interval.mean, name, set, interval))
+    if not found:
+        return []
+    mean, name, set, interval = max(found, key=lambda entry: entry[0])
+    numbers = f"{_signed(100 * mean, 0)} % {_bounds(interval, 100, 0)}, {name} on {set}"
+    return [Evidence("Largest relative WER reduction (the paper: up to 36 %)", numbers, "note")]
+
+
+def _lowest_wer(results: Results, set: str) -> list[Evidence]:
+    rates = {}
+    for name in results.methods:
+        counts = results.transcripts.get((name, set), {})
+        words = sum(n for _, n in counts.values())
+        if words:
+            rates[name] = sum(errors for errors, _ in counts.values()) / words
+    if not rates:
+        return []
+    name = min(rates, key=rates.__getitem__)
+    return [Evidence(f"Lowest WER on {set}", f"{name} with {100 * rates[name]:.1f} %", "note")]
+
+
+def _matched(results: Results) -> list[str]:
+    """The sets with as many speakers as the training set."""
+    trained = results.speakers(results.params.train.train)
+    return [set for set in results.sets if results.speakers(set) == trained]
+
+
+def _no_set(which: str) -> Evidence:
+    return Evidence("separate.sets", f"no set {which}", "not shown")
+
+
+def _status(interval: Interval, threshold: float = 0.0) -> Status:
+    if interval.low > threshold:
+        return "shown"
+    return "contradicted" if interval.high < threshold else "not shown"
+
+
+def _signed(value: float, digits: int) -> str:
+    return f"{round(value, digits) + 0.0:+.{digits}f}" if math.isfinite(value) else "n/a"
+
+
+def _bounds(interval: Interval, scale: float, digits: int) -> str:
+    low, high = (_signed(scale * bound, digits) for bound in interval[1:3])
+    return f"[{low}, {high}]"

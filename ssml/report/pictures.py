@@ -1,0 +1,175 @@
+"""Which figures the report holds, and what each says in words."""
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import figures
+from ..layout import MIXTURE
+from ..statistics import Interval, mean_band
+from . import compare
+from .results import Array, Results
+from .tables import Row
+
+
+class Picture(NamedTuple):
+    """A figure: its file's stem, its SVG, and its content in words for those who cannot see it."""
+
+    name: str
+    svg: str
+    alt: str
+
+    @property
+    def inline(self) -> str:
+        """The SVG for a page that holds several: ids of its own, and a name for readers."""
+        text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{self.name}-", self.svg)
+        return text.replace("<svg ", f'<svg role="img" aria-labelledby="alt-{self.name}" ', 1)
+
+
+class Plate(NamedTuple):
+    """Pictures side by side under one heading, with the caption that explains them."""
+
+    title: str
+    caption: str
+    pictures: list[Picture]
+
+
+def plates(results: Results, rows: list[Row]) -> list[Plate]:
+    """All plates in the order of the page."""
+    learned = {m.model for name, m in results.methods.items() if results.learned(name)}
+    methods = {name: (m.model, m.rule) for name, m in results.methods.items()}
+    look = figures.styles(methods, learned)
+    return [
+        _convergence(results, look),
+        *_intervals(results, rows, look),
+        _reverberation(results, look),
+        _scatter(results, look),
+        _training(results, look),
+    ]
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}" if np.isfinite(value) else "unknown"
+
+
+def _title(results: Results, set: str) -> str:
+    return f"{set}: {results.speakers(set)} speakers"
+
+
+def _convergence(results: Results, look: dict[str, figures.Style]) -> Plate:
+    bands, resamples = {}, results.params.report.resamples
+    for set in results.sets:
+        bands[set] = {
+            name: mean_band(
+                results.curves[name, set], resamples, compare.rng(results, "curve", set)
+            )
+            for name in results.methods
+        }
+    edges = [x for found in bands.values() for b in found.values() for x in (*b.low, *b.high)]
+    edges += [x for found in bands.values() for band in found.values() for x in band.mean]
+    pictures = []
+    for set, found in bands.items():
+        svg = figures.convergence(_title(results, set), found, look, figures.limits(edges))
+        ends = [f"{n} {_number(b.mean[0])} to {_number(b.mean[-1])} dB" for n, b in found.items()]
+        pictures.append(Picture(f"convergence-{set}", svg, f"{set}: {'; '.join(ends)}."))
+    return Plate(
+        "SI-SDR against iterations",
+        "Mean over the mixtures and its 95 % band; iteration 0 is the unprocessed mixture. Colour "
+        "and marker are the source model, dashes the update rule. A mixture that fails at any "
+        "iteration is left out.",
+        pictures,
+    )
+
+
+def _intervals(results: Results, rows: list[Row], look: dict[str, figures.Style]) -> list[Plate]:
+    plates = []
+    for metric, label, scale, step in (
+        ("si_sdr", "SI-SDR (dB)", 1, 1.0),
+        ("wer", "Word error rate (%)", 100, 10.0),
+    ):
+        found: dict[str, dict[str, Interval]] = {}
+        for row in rows:
+            interval = getattr(row, metric)
+            if interval:
+                found.setdefault(row.set, {})[row.method] = interval.scaled(scale)
+        if not found:
+            continue
+        edges = figures.limits([x for f in found.values() for i in f.values() for x in i[:3]], step)
+        pictures = []
+        for set, values in found.items():
+            svg = figures.intervals(_title(results, set), values, look, label, edges)
+            said = "; ".join(
+                f"{name} {_number(interval.mean)}" for name, interval in values.items()
+            )
+            pictures.append(Picture(f"{metric.replace('_', '-')}-{set}", svg, f"{label}: {said}."))
+        caption = "Mean and 95 % interval; higher is better."
+        if metric == "wer":
+            caption = (
+                "Pooled word error rate and its 95 % interval; lower is better. The reference is "
+                "the clean reverberant speech, what a perfect separation would give."
+            )
+        plates.append(Plate(f"{label.split(' (')[0]} of every method", caption, pictures))
+    return plates
+
+
+def _compared(results: Results) -> list[str]:
+    report = results.params.report
+    return list(dict.fromkeys([report.classical, report.learned_sdr, report.learned_coherence]))
+
+
+def _reverberation(results: Results, look: dict[str, figures.Style]) -> Plate:
+    names = [MIXTURE, *_compared(results)]
+    points = {
+        set: {name: _t60_and_si_sdr(results, name, set) for name in names} for set in results.sets
+    }
+    edges = figures.limits([v for found in points.values() for xy in found.values() for v in xy[1]])
+    labels = ("Measured T60 (s)", "SI-SDR (dB)")
+    pictures = [
+        Picture(
+            f"t60-{set}",
+            figures.against(_title(results, set), found, look, labels, edges),
+            f"{set}: SI-SDR of each mixture against its T60, for {', '.join(names)}.",
+        )
+        for set, found in points.items()
+    ]
+    caption = "Each point is a mixture; lines join the means of five equally filled bins of T60."
+    return Plate("SI-SDR against reverberation", caption, pictures)
+
+
+def _t60_and_si_sdr(results: Results, method: str, set: str) -> tuple[Array, Array]:
+    columns = results.scores[method, set].columns
+    return columns["t60"], columns["si_sdr"]
+
+
+def _scatter(results: Results, look: dict[str, figures.Style]) -> Plate:
+    a, b = results.params.report.classical, results.params.report.learned_sdr
+    pictures = []
+    for set in results.sets:
+        x, y = (results.scores[name, set].columns["si_sdr"] for name in (a, b))
+        labels = (f"{a}, SI-SDR (dB)", f"{b}, SI-SDR (dB)")
+        svg = figures.scatter(_title(results, set), x, y, labels, (look[a], look[b]))
+        said = f"{set}: {b} is above {a} on {int(np.sum(y > x))} of {len(x)} mixtures."
+        pictures.append(Picture(f"scatter-{set}", svg, said))
+    return Plate(
+        "Mixture by mixture",
+        f"Each point is a mixture. Above the diagonal {b} is better, below it {a}.",
+        pictures,
+    )
+
+
+def _training(results: Results, look: dict[str, figures.Style]) -> Plate:
+    models = {method.model: look[name].colour for name, method in results.methods.items()}
+    pictures = []
+    for name, history in results.histories.items():
+        svg = figures.training(name, history.step, history.loss, history.si_sdr, models[name])
+        measured = history.si_sdr[np.isfinite(history.si_sdr)]
+        said = f"{name}: {len(history.step)} steps"
+        if len(measured):
+            said += f", dev SI-SDR from {_number(measured[0])} to {_number(measured[-1])} dB"
+        pictures.append(Picture(f"training-{name}", svg, said + "."))
+    caption = (
+        "Above, the loss of each step (thin) and its running median (thick); "
+        "below, SI-SDR on the dev set with the averaged weights."
+    )
+    return Plate("Training", caption, pictures)

@@ -1,0 +1,181 @@
+"""Utterances and parameters -> scenes: who speaks where, in which room. Numbers only.
+
+The ranges are those of the generator `create_wsj1_2345_db`: see `params.yaml`, section `scenes`.
+Each scene has a generator of its own, so it does not depend on the others, nor on their order.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from .corpora import Utterance
+from .errors import UserError
+from .params import ScenesParams, SetParams
+from .provenance import generator
+
+Point = tuple[float, float, float]
+WALL = 0.2  # m, that speakers and microphones keep from the walls
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A mixture before it is audio; lengths in m, times in s, levels in dB."""
+
+    id: str
+    n_samples: int
+    room: Point
+    t60: float
+    mics: tuple[Point, ...]  # M of them, the first is the reference
+    speakers: tuple[Point, ...]  # K positions
+    utterances: tuple[str, ...]
+    starts: tuple[int, ...]  # first sample used of each utterance
+    levels: tuple[float, ...]  # against the first speaker, on the reverberant images
+    snr: float
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> "Scene":
+        points = ("mics", "speakers")
+        fields: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        fields |= {k: tuple(tuple(point) for point in fields[k]) for k in points}
+        return Scene(**fields)
+
+
+def shard_ids(set_params: SetParams, shard: int, shard_size: int) -> range:
+    """The indices of the mixtures in shard number `shard`."""
+    start = shard * shard_size
+    return range(start, min(start + shard_size, set_params.mixtures))
+
+
+def draw(
+    name: str, index: int, params: ScenesParams, seed: int, utterances: Sequence[Utterance], fs: int
+) -> Scene:
+    """Draw scene number `index` of the set `name`.
+
+    Raises `UserError` if the split has too few speakers with fitting utterances, or if no room
+    satisfies the constraints within `params.tries` (it names the one that failed most).
+    """
+    chosen = params.sets[name]
+    id = f"{name}-{index:06d}"
+    rng = generator(seed, "scene", id)
+    picks = _pick(name, chosen, utterances, fs, rng)
+    n_samples, starts = _cut(chosen, picks, fs, rng)
+    room, mics, speakers = _place(params, chosen.speakers, rng, id)
+    levels = (0.0, *rng.uniform(*params.level, chosen.speakers - 1))
+    return Scene(
+        id=id,
+        n_samples=n_samples,
+        room=_point(room),
+        t60=round(rng.uniform(*params.t60), 4),
+        mics=tuple(map(_point, mics)),
+        speakers=tuple(map(_point, speakers)),
+        utterances=tuple(pick.utterance for pick in picks),
+        starts=starts,
+        levels=tuple(round(float(level), 3) for level in levels),
+        snr=round(rng.uniform(*params.snr), 3),
+    )
+
+
+def _point(values: np.ndarray) -> Point:
+    x, y, z = (round(float(value), 4) for value in values)
+    return x, y, z
+
+
+def _pick(
+    name: str, chosen: SetParams, utterances: Sequence[Utterance], fs: int, rng: np.random.Generator
+) -> list[Utterance]:
+    """One utterance of each of K distinct speakers."""
+    low, high = chosen.seconds[0] * fs, chosen.seconds[1] * fs
+    pool: dict[str, list[Utterance]] = {}
+    for utterance in utterances:
+        fits = utterance.samples >= low and (chosen.length == "min" or utterance.samples <= high)
+        if utterance.split == chosen.split and fits:
+            pool.setdefault(utterance.speaker, []).append(utterance)
+    if len(pool) < chosen.speakers:
+        raise UserError(
+            f"scenes.sets.{name}: {len(pool)} speakers of split '{chosen.split}' have utterances "
+            f"of {list(chosen.seconds)} s, {chosen.speakers} are needed; widen `seconds` or add "
+            "speakers"
+        )
+    speakers = rng.choice(sorted(pool), chosen.speakers, replace=False)
+    return [pool[speaker][rng.integers(len(pool[speaker]))] for speaker in speakers]
+
+
+def _cut(
+    chosen: SetParams, picks: Sequence[Utterance], fs: int, rng: np.random.Generator
+) -> tuple[int, tuple[int, ...]]:
+    """Length of the mixture, and where each utterance starts to be used."""
+    lengths = [pick.samples for pick in picks]
+    if chosen.length == "max":
+        return max(lengths), (0,) * len(picks)
+    n_samples = min(*lengths, int(chosen.seconds[1] * fs))
+    return n_samples, tuple(int(rng.integers(length - n_samples + 1)) for length in lengths)
+
+
+def _place(
+    params: ScenesParams, K: int, rng: np.random.Generator, id: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Room (3,), microphones (K, 3) and speakers (K, 3) that keep all distances."""
+    failures: dict[str, int] = {}
+    for _ in range(params.tries):
+        room = np.array(
+            [
+                rng.uniform(*params.room_length),
+                rng.uniform(*params.room_width),
+                rng.uniform(*params.room_height),
+            ]
+        )
+        centre = room / 2
+        centre[:2] += rng.uniform(-params.array_jitter, params.array_jitter, 2)
+        centre[2] = rng.uniform(*params.array_height)
+        mics = centre + rng.uniform(*params.array_radius) * _directions(K, rng)
+        speakers = np.empty((K, 3))
+        half = params.speaker_square / 2
+        speakers[:, :2] = room[:2] / 2 + rng.uniform(-half, half, (K, 2))
+        speakers[:, 2] = rng.uniform(*params.speaker_height, K)
+        failed = _violated(params, room, centre, mics, speakers)
+        if failed is None:
+            return room, mics, speakers
+        failures[failed] = failures.get(failed, 0) + 1
+    worst = max(failures, key=lambda key: failures[key])
+    raise UserError(
+        f"scenes: no placement for {id} in {params.tries} tries; `{worst}` failed most; relax it"
+    )
+
+
+def _directions(K: int, rng: np.random.Generator) -> np.ndarray:
+    """K unit vectors, uniform on the sphere, (K, 3)."""
+    vectors = rng.standard_normal((K, 3))
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def _closest(points: np.ndarray) -> float:
+    """Least distance between two of the points (K, 3)."""
+    distances = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    return float(distances[np.triu_indices(len(points), 1)].min())
+
+
+def _violated(
+    params: ScenesParams,
+    room: np.ndarray,
+    centre: np.ndarray,
+    mics: np.ndarray,
+    speakers: np.ndarray,
+) -> str | None:
+    """The key of the first constraint that does not hold, or None."""
+    points = np.concatenate([mics, speakers])
+    if (points < WALL).any() or (points > room - WALL).any():
+        return "room_length"
+    if _closest(mics) < params.mic_spacing:
+        return "mic_spacing"
+    if np.linalg.norm(speakers - centre, axis=1).min() < params.speaker_array:
+        return "speaker_array"
+    if _closest(speakers) < params.speaker_spacing:
+        return "speaker_spacing"
+    return None

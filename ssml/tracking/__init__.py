@@ -1,0 +1,176 @@
+"""Runs in MLflow: one per job, superseded when made again. The only module that imports mlflow.
+
+Trouble with tracking never stops the work: what cannot be sent is appended to `mlflow-unsent.jsonl`
+in the working folder and sent at the next occasion, or by `python -m ssml.tracking`.
+Users see the runs that count with the filter `tags.superseded IS NULL`.
+"""
+
+import functools
+import json
+import re
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .. import provenance
+from . import unsent
+from .store import LIVE, open_store, send
+
+__all__ = ["Run", "find", "git", "resend", "run"]
+
+LONGEST = 6000  # characters of a parameter's value in MLflow
+WAIT = 60.0  # s, at least, between a failure and the next attempt
+
+
+def resend() -> int:
+    """Send the kept records, each once, oldest first; returns how many had to stay."""
+    return len(unsent.resend())
+
+
+class Run:
+    """A run to log to: `id` is MLflow's, or `unsent-...` where MLflow could not be reached."""
+
+    def __init__(self, start: Mapping[str, Any]) -> None:
+        self.id = f"unsent-{uuid.uuid4().hex}"
+        self._due = 0.0  # no attempt before
+        self._behind = Path(unsent.FILE).exists()
+        self._last: dict[str, int] = {}  # metric -> last step that a resumed run holds
+        started = self._do({"op": "start", **start})
+        if started:
+            self.id, self._last = started
+
+    def log(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Log `metrics` of a step in one call; steps that a resumed run holds are left out."""
+        values = {_name(key): float(value) for key, value in metrics.items()}
+        if step is not None:
+            values = {k: v for k, v in values.items() if step > self._last.get(k, -1)}
+        if values:
+            self._do({"op": "log", "metrics": values, "step": int(step or 0)})
+
+    def artifact(self, path: Path | str, folder: str = "") -> None:
+        """Copy a file or a folder to `folder` among the run's artifacts."""
+        self._do({"op": "artifact", "path": str(Path(path).absolute()), "folder": folder})
+
+    def end(self, status: str) -> None:
+        """Mark the run FINISHED (older ones of its job are then superseded), FAILED or KILLED."""
+        self._due = 0.0  # the last occasion
+        self._do({"op": "end", "status": status})
+
+    def _do(self, record: Mapping[str, Any]) -> Any:
+        """Send `record`, or keep it for later; a server that is down is not asked each time."""
+        record = {"run": self.id, "time": int(time.time() * 1000), **record}
+        began = time.monotonic()
+        if began >= self._due:
+            try:
+                if self._behind and any(kept["run"] == self.id for kept in unsent.resend()):
+                    raise ConnectionError("earlier records of this run are still unsent")
+                self._behind = False
+                return send(record)
+            except Exception as error:  # whatever it is: tracking trouble is no training trouble
+                unsent.warn(error)
+                self._behind = True
+                now = time.monotonic()
+                self._due = now + max(WAIT, 20 * (now - began))
+        unsent.keep(record)
+        return None
+
+
+@contextmanager
+def run(
+    experiment: str,
+    job: str,
+    name: str,
+    params: Mapping[str, Any],
+    code: str = "",
+    tags: Mapping[str, str] | None = None,
+    description: str = "",
+    resume: str | None = None,
+) -> Iterator[Run]:
+    """A run of `job` (`train:learned-sdr`, `evaluate:laplace-iss:test2`) in `experiment/train` etc.
+
+    `code` is the digest of the stage's code. When the block ends well, older runs of the job are
+    tagged superseded; when it raises, the run is FAILED and supersedes nothing. `resume` is the id
+    of a run to go on with if that is of the same job, params and code, and did not finish.
+    """
+    start = {
+        "experiment": _experiment(experiment, job),
+        "name": name,
+        "params": _flat(params),
+        "tags": {
+            **{_name(key): str(value)[:LONGEST] for key, value in (tags or {}).items()},
+            "job": _name(job),
+            "params": provenance.digest(params)[:16],
+            "code": code,
+            "git": git(),
+            "mlflow.note.content": description,
+        },
+        "resume": resume,
+    }
+    this = Run(start)
+    try:
+        yield this
+    except BaseException as error:
+        this.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
+    this.end("FINISHED")
+
+
+def find(experiment: str, job: str, params: Mapping[str, Any], code: str = "") -> str | None:
+    """The id of the live, finished run of `job` with these params and code, or None."""
+    digest = provenance.digest(params)[:16]
+    query = (
+        f"tags.job = '{_name(job)}' and tags.params = '{digest}' and tags.code = '{code}' "
+        f"and {LIVE} and attributes.status = 'FINISHED'"
+    )
+    try:
+        found = open_store().search(_experiment(experiment, job), query)
+    except Exception as error:
+        unsent.warn(error)
+        return None
+    return found[0].info.run_id if found else None
+
+
+@functools.cache
+def git() -> str:
+    """The commit of the code, `-dirty` after it where tracked files differ; '' outside git."""
+
+    def ask(*command: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(provenance.ROOT), *command],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=20,
+        ).stdout.strip()
+
+    try:
+        changed = ask("status", "--porcelain", "--untracked-files=no")
+        return ask("rev-parse", "HEAD") + ("-dirty" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _experiment(experiment: str, job: str) -> str:
+    """`ssml/train` for the job `train:learned-sdr`."""
+    return f"{experiment}/{job.partition(':')[0]}"
+
+
+def _name(text: str) -> str:
+    """`text` with only the characters, and at the length, that MLflow takes for a name."""
+    return re.sub(r"[^\w\-. /:]", "_", text, flags=re.ASCII)[:250]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested `values` as one level of dotted keys and texts that MLflow takes."""
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, default=str)
+            flat[_name(f"{prefix}{key}")] = text[:LONGEST]
+    return flat

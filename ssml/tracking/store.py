@@ -1,0 +1,190 @@
+"""What each record does in MLflow's database or server. The only module that imports mlflow."""
+
+import functools
+import logging
+import os
+import sqlite3
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
+from pathlib import Path
+from typing import Any
+
+LIVE = "tags.superseded IS NULL"  # not `!= 'true'`: that finds no run without the tag
+BATCH = 100  # parameters a call
+ABOUT = {
+    "train": f"Trainings of the learned source models. Those that count: {LIVE}",
+    "evaluate": f"Scores of a method on a set of mixtures. Those that count: {LIVE}",
+}
+IDENTITY = ("job", "params", "code")  # tags that a run and its continuation share
+
+
+def open_store() -> "Store":
+    """The store at MLFLOW_TRACKING_URI, else the database `mlflow.db` of the working folder."""
+    default = f"sqlite:///{Path('mlflow.db').absolute()}"
+    return _open(os.environ.get("MLFLOW_TRACKING_URI") or default, Path.cwd())
+
+
+def send(record: Mapping[str, Any], again: bool = False) -> Any:
+    """Carry `record` out: `start` returns the run's id and the last step of each metric it holds.
+
+    `again`: it may have arrived before, and must do no harm then. Raises what MLflow raises.
+    """
+    store = open_store()
+    if record["op"] == "start":
+        return store.start(record, again)
+    return getattr(store, record["op"])(store.resolve(record["run"]), record)
+
+
+class Store:
+    """The MLflow at `uri`; a SQLite database has its artifacts in `mlruns` beside it."""
+
+    def __init__(self, uri: str) -> None:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        # by default a call to a server that is down takes minutes
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+        import mlflow
+
+        for logger in ("mlflow", "alembic", "urllib3"):  # failures are told once, by the caller
+            logging.getLogger(logger).setLevel(logging.CRITICAL)
+        self.experiments: dict[str, str] = {}  # name -> id
+        self.runs: dict[str, str] = {}  # unsent-... -> MLflow's id
+        self.database: Path | None = None
+        if uri.startswith("sqlite:///"):
+            self.database = Path(uri.removeprefix("sqlite:///")).absolute()
+            self.database.parent.mkdir(parents=True, exist_ok=True)
+        with self.lock():  # processes that make the tables at once crash
+            if self.database and not self.database.exists():
+                with closing(sqlite3.connect(self.database)) as connection:
+                    connection.execute("PRAGMA journal_mode=WAL")  # readers do not stop writers
+            self.client: Any = mlflow.MlflowClient(uri)
+
+    def lock(self) -> AbstractContextManager[Any]:
+        from filelock import FileLock
+
+        return FileLock(f"{self.database}.lock") if self.database else nullcontext()
+
+    def experiment(self, name: str) -> str:
+        """The id of the experiment `name`, made where it is missing."""
+        if name not in self.experiments:
+            with self.lock():
+                found = self.client.get_experiment_by_name(name) or self._create(name)
+            if found.lifecycle_stage == "deleted":
+                self.client.restore_experiment(found.experiment_id)
+            self.experiments[name] = found.experiment_id
+        return self.experiments[name]
+
+    def _create(self, name: str) -> Any:
+        location = None
+        if self.database:
+            location = (self.database.parent / "mlruns" / name).as_uri()
+        about = {"mlflow.note.content": ABOUT.get(name.rpartition("/")[2], "")}
+        try:
+            self.client.create_experiment(name, artifact_location=location, tags=about)
+        except Exception as error:  # a server has no lock: another process was first
+            if getattr(error, "error_code", "") != "RESOURCE_ALREADY_EXISTS":
+                raise
+        return self.client.get_experiment_by_name(name)
+
+    def search(self, experiment: str, query: str) -> list[Any]:
+        """The runs of the experiment named so that match `query`, the newest first."""
+        return list(self.client.search_runs([self.experiment(experiment)], query))
+
+    def resolve(self, run: str) -> str:
+        """MLflow's id of a run that was given an id of its own while MLflow was away."""
+        if not run.startswith("unsent-"):
+            return run
+        if run not in self.runs:
+            names = list(self.client.search_experiments())
+            ids = [experiment.experiment_id for experiment in names]
+            found = self.client.search_runs(ids, f"tags.key = '{run}'", max_results=1)
+            if not found:
+                raise LookupError(f"{run}: its start never arrived")
+            self.runs[run] = found[0].info.run_id
+        return self.runs[run]
+
+    def start(self, record: Mapping[str, Any], again: bool) -> tuple[str, dict[str, int]]:
+        """Make the run of `record`, or go on with the one it names if that is the same work."""
+        from mlflow.entities import Param
+
+        experiment = self.experiment(record["experiment"])
+        tags = {**record["tags"], "key": record["run"]}
+        run = self._unfinished(record)
+        last: dict[str, int] = {}
+        if run:
+            for key in run.data.metrics:
+                history = self.client.get_metric_history(run.info.run_id, key)
+                last[key] = max(metric.step for metric in history)
+            self.client.update_run(run.info.run_id, status="RUNNING")
+            self.client.set_tag(run.info.run_id, "key", record["run"])
+        elif again and (made := self.search(record["experiment"], f"tags.key = '{tags['key']}'")):
+            run = made[0]
+        else:
+            run = self.client.create_run(experiment, record["time"], tags, record["name"])
+        id = self.runs[record["run"]] = run.info.run_id
+        params = [Param(key, value) for key, value in record["params"].items()]
+        for i in range(0, len(params), BATCH):
+            self.client.log_batch(id, params=params[i : i + BATCH])
+        return id, last
+
+    def _unfinished(self, record: Mapping[str, Any]) -> Any:
+        """The run that `record` resumes, or None where there is no such run to go on with."""
+        if not record["resume"]:
+            return None
+        try:
+            run = self.client.get_run(self.resolve(record["resume"]))
+        except LookupError:
+            return None
+        except Exception as error:
+            if getattr(error, "error_code", "") != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None
+        tags = run.data.tags
+        same = all(tags.get(key) == record["tags"][key] for key in IDENTITY)
+        live = run.info.lifecycle_stage == "active" and "superseded" not in tags
+        return run if same and live and run.info.status != "FINISHED" else None
+
+    def log(self, run: str, record: Mapping[str, Any]) -> None:
+        """Log the metrics of a step; MLflow leaves out a value that it holds already."""
+        from mlflow.entities import Metric
+
+        self.client.log_batch(
+            run,
+            metrics=[
+                Metric(key, value, record["time"], record["step"])
+                for key, value in record["metrics"].items()
+            ],
+        )
+
+    def artifact(self, run: str, record: Mapping[str, Any]) -> None:
+        path = Path(record["path"])
+        if path.is_dir():
+            self.client.log_artifacts(run, path, record["folder"] or None)
+        elif path.exists():  # one that was deleted meanwhile cannot be sent later either
+            self.client.log_artifact(run, path, record["folder"] or None)
+
+    def end(self, run: str, record: Mapping[str, Any]) -> None:
+        """Set the run's status; a finished one supersedes the older ones of its job."""
+        self.client.set_terminated(run, record["status"], record["time"])
+        if record["status"] != "FINISHED":
+            return
+        this = self.client.get_run(run)
+        job = this.data.tags["job"]
+        for other in self.client.search_runs(
+            [this.info.experiment_id], f"tags.job = '{job}' and {LIVE}"
+        ):
+            info = other.info
+            if info.run_id == run:
+                continue
+            if info.status == "FINISHED" and info.end_time > record["time"]:
+                self.client.set_tag(run, "superseded", "true")  # this one was sent late
+                continue
+            self.client.set_tag(info.run_id, "superseded", "true")
+            if info.status == "RUNNING":
+                self.client.set_terminated(info.run_id, "KILLED")
+
+
+@functools.lru_cache(maxsize=1)
+def _open(uri: str, folder: Path) -> Store:
+    """One connection a process; `folder` is what a relative `uri` is relative to."""
+    return Store(uri)

@@ -1,0 +1,59 @@
+"""What the tests share: where the real speech is, and mixtures that are quick to make."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+ROOT = Path(__file__).parent.parent
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def librispeech() -> Path:
+    """A LibriSpeech folder; the test is skipped where there is none."""
+    for place in (os.environ.get("SSML_LIBRISPEECH"), ROOT.parent / "shared/data/LibriSpeech"):
+        if place and Path(place).is_dir():
+            return Path(place)
+    pytest.skip("needs LibriSpeech: set SSML_LIBRISPEECH to its folder")
+
+
+@pytest.fixture(scope="session")
+def real_mixture(librispeech) -> tuple[np.ndarray, np.ndarray]:
+    """Two real speakers in a room: mixture (2, N) and references (2, N) in float64."""
+    from ssml.io import read_audio
+    from ssml.params import load
+    from ssml.rooms import simulate
+    from ssml.scenes import Scene
+
+    folders = sorted((librispeech / "test-other").iterdir())[:2]
+    dry = [read_audio(sorted(folder.rglob("*.flac"))[0])[0][0] for folder in folders]
+    n_samples = 16000 * 5
+    scene = Scene(
+        id="real",
+        n_samples=n_samples,
+        room=(6.0, 5.0, 3.0),
+        t60=0.25,
+        mics=((3.0, 2.5, 1.5), (3.08, 2.5, 1.5)),
+        speakers=((2.0, 1.5, 1.6), (4.2, 1.8, 1.7)),
+        utterances=("a", "b"),
+        starts=(0, 0),
+        levels=(0.0, 1.0),
+        snr=25.0,
+    )
+    params = load(ROOT / "params.yaml").mix
+    mixture = simulate(scene, np.stack([x[:n_samples] for x in dry]), params, 0, 16000)
+    return mixture.mix, mixture.reverberant
+
+
+def spectrogram(K: int, F: int = 33, T: int = 120, batch: tuple = (), seed: int = 0):
+    """Mixtures of K independent sources with speech-like activity, (..., K, F, T) complex128."""
+    random = torch.Generator().manual_seed(seed)
+
+    def normal(*shape):
+        return torch.randn(*batch, *shape, generator=random, dtype=torch.complex128)
+
+    S = normal(K, F, T) * normal(K, 1, T).abs() ** 2
+    return torch.einsum("...fmk,...kft->...mft", normal(F, K, K), S)

@@ -1,0 +1,44 @@
+"""The stage's script: what it writes, what it prints, what it does without its inputs."""
+
+import sys
+
+import fake_tables as fake
+import pytest
+import yaml
+
+from pipeline import report
+from ssml import io, layout
+from ssml.errors import UserError
+from ssml.report import tables
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with params and made-up tables, and the script's arguments."""
+    chosen = fake.settings(mixtures=4, resamples=50)
+    fake.write(tmp_path, chosen)
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(chosen.model_dump(mode="json")))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["report", "--params", "small.yaml"])
+    return tmp_path
+
+
+def test_everything_is_written_and_the_summary_printed(folder, capsys):
+    report.main()
+    rows = io.read_table(layout.SUMMARY)
+    assert tuple(rows[0]) == tables.COLUMNS and len(rows) == 3 * 11
+    printed = capsys.readouterr().out
+    assert all(row["method"] in printed for row in rows)
+    assert "| WER in % |" in layout.SUMMARY.with_suffix(".md").read_text()
+    page = layout.REPORT.read_text()
+    figures = sorted(path.stem for path in (layout.REPORT.parent / "figures").iterdir())
+    assert len(figures) == 17
+    assert all(f'data-figure="{name}"' in page for name in figures)
+    assert "Code of train" in page
+
+
+def test_nothing_is_written_where_a_table_is_missing(folder):
+    layout.curves("nmf-iss", "test4").unlink()
+    with pytest.raises(UserError, match="nmf-iss/test4"):
+        report.main()
+    assert not layout.SUMMARY.exists() and not layout.REPORT.parent.exists()

@@ -1,0 +1,59 @@
+import pytest
+import torch
+
+from ssml import demixing, linalg
+from tests.conftest import spectrogram
+
+
+def filters(K, M, F, batch=()):
+    return torch.randn(*batch, F, K, M, dtype=torch.complex128)
+
+
+@pytest.mark.parametrize("M", [2, 3, 5])
+def test_power_is_that_of_the_outputs(M):
+    X, W = spectrogram(M, batch=(2,)), filters(M, M, 33, (2,))
+    power = demixing.power(W, demixing.outer_products(X))
+    torch.testing.assert_close(power, demixing.apply(W, X).abs().square())
+
+
+@pytest.mark.parametrize("M", [2, 3, 5])
+def test_covariance_is_the_weighted_mean_of_outer_products(M):
+    X, W = spectrogram(M, batch=(2,)), filters(M, M, 33, (2,))
+    U = torch.rand(2, M, 33, 120, dtype=torch.float64)
+    Y = demixing.apply(W, X)
+    expected = torch.einsum("bmft,bift,bjft->bfmij", U.to(Y), Y, Y.conj()) / 120
+    G = demixing.covariance(W, U, demixing.outer_products(X))
+    torch.testing.assert_close(G, expected)
+
+
+def test_pack_and_unpack_are_inverse():
+    R = torch.randn(7, 4, 4, dtype=torch.complex128)
+    R = R + R.mH
+    torch.testing.assert_close(linalg.unpack(linalg.pack(R)), R)
+
+
+def test_projected_back_outputs_sum_to_the_reference_microphone():
+    X, W = spectrogram(3), filters(3, 3, 33)
+    for mic in range(3):
+        Y = demixing.apply(demixing.project_back(W, mic), X)
+        torch.testing.assert_close(Y.sum(0), X[mic])
+
+
+def test_projection_back_does_not_see_the_scale_of_the_filters():
+    W = filters(3, 3, 33)
+    scaled = W * torch.randn(33, 3, 1, dtype=torch.complex128)
+    torch.testing.assert_close(demixing.project_back(scaled), demixing.project_back(W))
+
+
+def test_projection_back_of_singular_filters_is_finite():
+    W = torch.ones(4, 2, 2, dtype=torch.complex64)
+    assert torch.isfinite(torch.view_as_real(demixing.project_back(W))).all()
+
+
+def test_larger_eigenvalue_comes_first():
+    A, B = (torch.randn(9, 2, 2, dtype=torch.complex128) for _ in range(2))
+    A, B = A @ A.mH, B @ B.mH
+    C = torch.linalg.solve(B, A)
+    values = torch.linalg.eigvals(C).real.sort(-1).values
+    for vector, value in zip(linalg.eigenvectors2(C), (values[:, 1], values[:, 0]), strict=True):
+        torch.testing.assert_close(C @ vector[..., None], value[:, None, None] * vector[..., None])

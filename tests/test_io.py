@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+import soundfile
+
+from ssml import io
+from ssml.errors import UserError
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.txt"
+    io.write_text(path, "old")
+    with pytest.raises(RuntimeError), io.atomic(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_tables_and_lines_come_back(tmp_path):
+    io.write_table(tmp_path / "t.csv", [{"a": 0.1 + 0.2, "b": "x,y"}], ("a", "b"))
+    assert io.read_table(tmp_path / "t.csv") == [{"a": "0.30000000000000004", "b": "x,y"}]
+    io.write_lines(tmp_path / "l.jsonl", [{"a": [1]}, {"b": None}])
+    assert io.read_lines(tmp_path / "l.jsonl") == [{"a": [1]}, {"b": None}]
+
+
+def test_flac_keeps_16_bits():
+    audio = np.random.default_rng(0).uniform(-1, 1, (2, 1000)).astype(np.float32)
+    decoded, fs = io.read_audio(io.encode_flac(audio, 16000))
+    assert fs == 16000 and decoded.shape == audio.shape
+    np.testing.assert_allclose(decoded, audio, atol=1 / 32768)
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda path: None, "cannot be read"),
+        (lambda path: path.write_bytes(b""), "cannot be read"),
+        (lambda path: path.write_bytes(b"fLaC" + bytes(100)), "cannot be read"),
+        (lambda path: soundfile.write(path, np.zeros(9), 8000), "8000 Hz where 16000 Hz"),
+        (lambda path: soundfile.write(path, np.zeros(0), 16000, format="WAV"), "no samples"),
+    ],
+)
+def test_bad_audio_is_an_error_that_names_the_file(tmp_path, make, words):
+    path = tmp_path / "a.flac"
+    make(path)
+    with pytest.raises(UserError, match=f"a.flac: .*{words}"):
+        io.read_audio(path, 16000)
+
+
+def test_samples_that_are_not_numbers_are_an_error(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.array([0, np.nan]), 16000, subtype="FLOAT")
+    with pytest.raises(UserError, match="not finite"):
+        io.read_audio(tmp_path / "a.wav")
+
+
+def test_truncated_flac_is_an_error(tmp_path):
+    data = io.encode_flac(np.random.default_rng(0).uniform(-1, 1, (1, 50000)), 16000)
+    with pytest.raises(UserError, match="cut: cannot be read"):
+        io.read_audio(data[: len(data) // 2], name="cut")

@@ -1,0 +1,81 @@
+import pytest
+import torch
+
+from ssml.models import CLASSICAL, NETWORKS
+from tests.conftest import spectrogram
+
+BINS = 33
+
+
+def network(name, dtype=torch.float64):
+    """A network whose every weight matters: trained ones are not zero where fresh ones are."""
+    torch.manual_seed(0)
+    made = NETWORKS[name](bins=BINS, hidden=16).to(dtype)
+    for value in made.parameters():
+        torch.nn.init.normal_(value, std=0.3)
+    return made
+
+
+MODELS = {**CLASSICAL, **{name: lambda name=name: network(name) for name in NETWORKS}}
+
+
+@pytest.fixture(params=sorted(MODELS))
+def model(request):
+    return MODELS[request.param]()
+
+
+def power(K=3, batch=()):
+    return spectrogram(K, BINS, batch=batch).abs().square()
+
+
+def test_weights_are_positive_and_of_the_powers_shape(model):
+    P = power(batch=(2,))
+    U, _ = model(P)
+    assert U.shape == P.shape and (U > 0).all() and torch.isfinite(U).all()
+
+
+def test_permuting_the_sources_permutes_the_weights(model):
+    P, order = power(), [2, 0, 1]
+    torch.testing.assert_close(model(P[order])[0], model(P)[0][order])
+
+
+def test_weights_scale_as_one_over_a_norm(model):
+    """Scaling the outputs scales the weights of a source by one factor, so no direction changes."""
+    P = power()
+    ratio = model(1e4 * P)[0] / model(P)[0]
+    torch.testing.assert_close(ratio, ratio[:, :1, :1].expand_as(ratio), rtol=1e-4, atol=0)
+
+
+def test_batch_equals_loop(model):
+    P = power(batch=(2,))
+    torch.testing.assert_close(model(P)[0], torch.stack([model(p)[0] for p in P]))
+
+
+@pytest.mark.parametrize("level", [0.0, 1e-30, 1e30])
+def test_any_level_gives_finite_weights(model, level):
+    P = (level * power()).float()
+    if isinstance(model, torch.nn.Module):
+        model = model.float()
+    U, _ = model(P)
+    assert torch.isfinite(U).all() and (U > 0).all()
+
+
+def test_laplace_and_gauss_are_their_formulas():
+    P = power()
+    norm = P.sum(-2, keepdim=True)
+    torch.testing.assert_close(CLASSICAL["laplace"]()(P)[0], (0.5 / norm.sqrt()).expand_as(P))
+    torch.testing.assert_close(CLASSICAL["gauss"]()(P)[0], (BINS / norm).expand_as(P))
+
+
+def test_nmf_updates_lower_the_divergence():
+    P, memory, costs = power(), None, []
+    for _ in range(10):
+        U, memory = CLASSICAL["nmf"]()(P, memory)
+        costs.append(float((P * U - (P * U).log() - 1).sum()))  # Itakura-Saito
+    assert costs == sorted(costs, reverse=True)
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_gradients_of_networks_are_right(name):
+    made, P = network(name), power(2).requires_grad_()
+    assert torch.autograd.gradcheck(lambda P: made(P)[0], (P[..., :4].detach().requires_grad_(),))

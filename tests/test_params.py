@@ -1,0 +1,87 @@
+from typing import get_args
+
+import pytest
+import yaml
+
+from ssml import params
+from ssml.asr import ASR
+from ssml.errors import UserError
+from ssml.losses import LOSSES
+from ssml.models import CLASSICAL
+from ssml.updates import UPDATES
+from tests.conftest import ROOT
+
+FILES = [ROOT / "params.yaml", *sorted((ROOT / "presets").glob("*.yaml"))]
+
+
+@pytest.fixture
+def values():
+    return yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_preset_is_whole(path):
+    assert params.load(path).separate.methods
+
+
+def test_names_are_those_of_the_dicts():
+    assert set(get_args(params.RuleName)) == set(UPDATES)
+    assert set(get_args(params.LossName)) == set(LOSSES)
+    assert set(get_args(params.ClassicalName)) == set(CLASSICAL)
+    assert set(get_args(params.RecogniserName)) == set(ASR)
+
+
+def broken(values, key, value):
+    *parents, last = key.split(".")
+    section = values
+    for parent in parents:
+        section = section[parent]
+    if value is KeyError:
+        del section[last]
+    else:
+        section[last] = value
+    return values
+
+
+@pytest.mark.parametrize(
+    "key, value, words",
+    [
+        ("mix.shards", 3, "mix.shards: unknown key"),
+        ("mix.shard", KeyError, "mix.shard: missing"),
+        ("mix.shard", "many", "mix.shard: .*integer"),
+        ("mix.shard", 0, "mix.shard: .*greater"),
+        ("scenes.t60", [0.6, 0.2], "scenes: t60: low 0.6 is above high 0.2"),
+        ("scenes.t60", [0.6], "scenes.t60.1"),
+        ("train.variants.learned-sdr.lr", "fast", "train.variants.learned-sdr.lr"),
+        ("train.variants.learned-sdr.loss", "mse", "train.variants.learned-sdr.loss: .*sdr"),
+        ("train.train", "trian", "train.train: no 'trian' among dev, test2"),
+        ("separate.sets", ["test9"], "separate.sets: no 'test9'"),
+        ("separate.methods.laplace-iss.model", "laplas", "no 'laplas' among .*laplace"),
+        ("separate.methods.laplace-iss.rule", "isss", "rule: .*'iss'"),
+        ("separate.methods.mixture", {"model": "laplace", "rule": "iss", "iterations": 1}, "taken"),
+        ("report.classical", "x", "report.classical: no 'x'"),
+        ("seed", None, "seed"),
+    ],
+)
+def test_a_wrong_key_is_named_in_one_line(values, key, value, words):
+    with pytest.raises(UserError, match=words) as error:
+        params.parse(broken(values, key, value), "params.yaml")
+    assert "\n" not in str(error.value)
+    assert str(error.value).startswith("params.yaml: ")
+
+
+@pytest.mark.parametrize("text, words", [("a: [", "not valid YAML"), ("- 1", "must hold sections")])
+def test_a_file_that_is_no_params_is_an_error(tmp_path, text, words):
+    (tmp_path / "p.yaml").write_text(text)
+    with pytest.raises(UserError, match=words):
+        params.load(tmp_path / "p.yaml")
+
+
+def test_a_missing_file_is_an_error(tmp_path):
+    with pytest.raises(UserError, match=r"p.yaml: cannot be read"):
+        params.load(tmp_path / "p.yaml")
+
+
+def test_sections_are_stages(values):
+    stages = {path.stem for path in (ROOT / "pipeline").glob("*.py")} - {"__init__", "arguments"}
+    assert set(values) - {"seed", "fs"} == stages

@@ -1,0 +1,20 @@
+import pytest
+import torch
+
+from ssml.errors import UserError
+from ssml.stft import Stft
+
+
+@pytest.mark.parametrize("n_samples", [100, 5000, 16384])
+@pytest.mark.parametrize("n_fft, hop", [(512, 128), (2048, 512), (256, 128)])
+def test_inverse_gives_the_signal_back(n_fft, hop, n_samples):
+    x = torch.randn(2, 3, n_samples, dtype=torch.float64)
+    stft = Stft(n_fft, hop)
+    X = stft.forward(x)
+    assert X.shape[:3] == (2, 3, stft.bins)
+    torch.testing.assert_close(stft.inverse(X, n_samples), x)
+
+
+def test_a_hop_over_half_a_frame_is_refused():
+    with pytest.raises(UserError, match="hop 300"):
+        Stft(512, 300)

@@ -1,0 +1,155 @@
+import numpy as np
+import pytest
+import torch
+
+from ssml import checkpoint
+from ssml.dataset import Batch, Example, Mixtures, encode_example, write_tar
+from ssml.errors import UserError
+from ssml.params import VariantParams
+from ssml.training import Trainer, fit, resume
+from tests.conftest import spectrogram
+
+PARAMS = VariantParams(
+    loss="sdr",
+    network={"name": "glu", "hidden": 8, "layers": 1},
+    rule="iss",
+    stft={"n_fft": 256, "hop": 64},
+    iterations=(2, 4),
+    batch=2,
+    seconds=0.5,
+    steps=8,
+    lr=0.01,
+    warmup=2,
+    clip=50,
+    average=0.5,
+    validate_every=4,
+    checkpoint_every=2,
+)
+
+
+@pytest.fixture(scope="module")
+def mixtures(tmp_path_factory):
+    """Instantaneous mixtures of modulated noise: separable, and quick."""
+    path = tmp_path_factory.mktemp("mixtures") / "0.tar"
+    random = np.random.default_rng(0)
+
+    def items():
+        for i in range(4):
+            envelope = np.repeat(random.random((2, 20)) ** 4, 640, axis=1)
+            images = 0.3 * envelope * random.standard_normal((2, 12800)).clip(-3, 3)
+            mix = np.stack([images.sum(0), images[0] - 0.7 * images[1]])
+            yield f"m-{i}", encode_example(Example(mix, images, images, {"id": f"m-{i}"}), 16000)
+
+    write_tar(path, items())
+    return Mixtures([path], 16000)
+
+
+def train(mixtures, path, params=PARAMS, stop=None, seed=1):
+    """Train to the end, or until `stop` steps are done as if killed then."""
+    trainer = Trainer(params, seed, 16000, torch.device("cpu"))
+    resume(trainer, path, "key")
+
+    def log(row):
+        if row["step"] == stop:
+            raise KeyboardInterrupt
+
+    try:
+        fit(trainer, mixtures, mixtures, path, "key", log)
+    except KeyboardInterrupt:
+        assert stop is not None
+    return trainer
+
+
+def test_a_resumed_training_ends_with_the_same_bits(mixtures, tmp_path):
+    whole = train(mixtures, tmp_path / "whole.safetensors")
+    for stop in (3, 6, 7):
+        train(mixtures, tmp_path / "cut.safetensors", stop=stop)
+    cut = train(mixtures, tmp_path / "cut.safetensors")
+    assert cut.history == whole.history
+    one, two = whole.state()[0], cut.state()[0]
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[key], two[key]) for key in one)
+
+
+def test_a_checkpoint_of_another_key_or_a_broken_one_is_not_used(mixtures, tmp_path, capsys):
+    path = tmp_path / "a.safetensors"
+    train(mixtures, path)
+    fresh = Trainer(PARAMS, 1, 16000, torch.device("cpu"))
+    assert not resume(fresh, path, "other") and "not used" in capsys.readouterr().err
+    path.write_bytes(path.read_bytes()[:500])
+    assert not resume(fresh, path, "key") and "not used" in capsys.readouterr().err
+    assert fresh.history == []
+
+
+def test_training_separates_better_than_it_began(mixtures, tmp_path):
+    params = PARAMS.model_copy(update={"steps": 40, "validate_every": 40})
+    trainer = Trainer(params, 1, 16000, torch.device("cpu"))
+    before = trainer.validate(mixtures)
+    fit(trainer, mixtures, mixtures, tmp_path / "a.safetensors", "key")
+    assert trainer.history[-1]["si_sdr"] > before + 1
+
+
+@pytest.mark.parametrize("loss", ["sdr", "coherence"])
+def test_the_cost_of_perfect_filters_is_near_its_bound(loss, mixtures):
+    params = PARAMS.model_copy(update={"loss": loss})
+    trainer = Trainer(params, 1, 16000, torch.device("cpu"))
+    example = mixtures[0]
+    batch = Batch(example.mix[None], example.reverberant[None])
+    first, last = (trainer.cost(batch, n_iter).item() for n_iter in (1, 30))
+    assert last < first
+
+
+def test_a_step_that_is_not_finite_is_skipped_and_counted(mixtures):
+    trainer = Trainer(PARAMS, 1, 16000, torch.device("cpu"))
+    before = {key: value.clone() for key, value in trainer.network.state_dict().items()}
+    nothing = np.full((2, 2, 8000), np.nan, np.float32)
+    row = trainer.step(0, Batch(nothing, nothing))
+    assert row["skipped"] == 1 and not np.isfinite(row["grad_norm"])
+    after = trainer.network.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_a_saved_model_gives_the_same_weights(tmp_path):
+    network = checkpoint.build(PARAMS.network, 129)
+    card = {"network": PARAMS.network, "stft": PARAMS.stft.model_dump()}
+    checkpoint.save(tmp_path / "m.safetensors", network.state_dict(), card)
+    loaded = checkpoint.load(tmp_path / "m.safetensors")
+    power = spectrogram(2, 129).abs().square().float()
+    assert torch.equal(loaded.network(power)[0], network(power)[0])
+    assert loaded.stft.n_fft == 256
+
+
+@pytest.mark.parametrize(
+    "spoil, words",
+    [
+        (lambda path: path.unlink(), "no such model; train it"),
+        (lambda path: path.write_bytes(b"\x80\x04pickle"), "not a safetensors file"),
+        (lambda path: path.with_suffix(".json").unlink(), "m.json: cannot be read"),
+        (lambda path: path.with_suffix(".json").write_text("{}"), "no model card"),
+        (
+            lambda path: path.with_suffix(".json").write_text(
+                '{"network": {"name": "glu", "hidden": 9}, "stft": {"n_fft": 256, "hop": 64}}'
+            ),
+            "does not fit its card",
+        ),
+        (
+            lambda path: path.with_suffix(".json").write_text(
+                '{"network": {"name": "x"}, "stft": {"n_fft": 256, "hop": 64}}'
+            ),
+            "no 'x' among glu",
+        ),
+    ],
+)
+def test_a_broken_model_is_an_error_that_names_the_file(tmp_path, spoil, words):
+    path = tmp_path / "m.safetensors"
+    network = checkpoint.build(PARAMS.network, 129)
+    card = {"network": PARAMS.network, "stft": PARAMS.stft.model_dump()}
+    checkpoint.save(path, network.state_dict(), card)
+    spoil(path)
+    with pytest.raises(UserError, match=words):
+        checkpoint.load(path)
+
+
+def test_an_unknown_argument_of_a_network_is_named():
+    with pytest.raises(UserError, match="widht"):
+        checkpoint.build({"name": "glu", "widht": 3}, 129)
