@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyroomacoustics as pra
+from scipy.fft import next_fast_len
 from scipy.signal import fftconvolve
 
 from .corpora import Utterance, load
@@ -17,7 +18,6 @@ from .provenance import generator
 from .scenes import Scene
 
 PEAK = 0.9  # of full scale, of the loudest sample of a mixture and its references
-DIRECTIONS = 64  # of the plane waves that make a diffuse field
 SPEED_OF_SOUND = 343.0  # m / s
 
 pra.constants.set("num_threads", 1)  # the workflow runs as many processes as there are cores
@@ -151,25 +151,20 @@ def _noise(
 def _diffuse(scene: Scene, speech: np.ndarray, rng: np.random.Generator, fs: int) -> np.ndarray:
     """Spherically isotropic noise with the long-term spectrum of `speech`, (M, N).
 
-    Plane waves from directions spread evenly over the sphere (a Fibonacci lattice), each an
-    independent noise, reach microphone m with the delay of its position.
+    Independent noises are mixed in each bin so that microphones at distance d have the coherence
+    `sinc(2 f d / c)` of that field (Habets et al. 2008).
     """
-    N = len(speech)
-    n_fft = 2 * N
-    spectrum = _smooth_spectrum(speech, n_fft)
+    n_fft = next_fast_len(len(speech), real=True)
     frequency = np.fft.rfftfreq(n_fft, 1 / fs)
-    i = np.arange(DIRECTIONS) + 0.5
-    polar, azimuth = np.arccos(1 - 2 * i / DIRECTIONS), np.pi * (1 + 5**0.5) * i
-    unit = np.stack(
-        [np.cos(azimuth) * np.sin(polar), np.sin(azimuth) * np.sin(polar), np.cos(polar)], 1
-    )
-    positions = np.array(scene.mics) - np.mean(scene.mics, axis=0)
-    delays = positions @ unit.T / SPEED_OF_SOUND  # (M, directions)
-    field = np.zeros((len(positions), len(frequency)), complex)
-    for d in range(DIRECTIONS):
-        wave = rng.standard_normal(len(frequency)) + 1j * rng.standard_normal(len(frequency))
-        field += wave * np.exp(-2j * np.pi * delays[:, d, None] * frequency)
-    return np.fft.irfft(field * spectrum, n_fft)[:, :N]
+    mics = np.array(scene.mics)
+    distance = np.linalg.norm(mics[:, None] - mics[None], axis=-1)
+    coherence = np.sinc(2 * frequency[:, None, None] * distance / SPEED_OF_SOUND)
+    # at 0 Hz all microphones hear the same: singular but for this
+    mixing = np.linalg.cholesky(coherence + 1e-6 * np.eye(len(mics)))
+    shape = (len(frequency), len(mics), 1)
+    white = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
+    field = (mixing @ white)[..., 0].T * _smooth_spectrum(speech, n_fft)
+    return np.fft.irfft(field, n_fft)[:, : len(speech)]
 
 
 def _smooth_spectrum(speech: np.ndarray, n_fft: int) -> np.ndarray:

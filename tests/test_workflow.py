@@ -1,0 +1,229 @@
+"""Snakemake, DVC and MLflow on the whole tiny pipeline: they agree, and rerun what they must."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ssml.io import read_json, read_table
+from tests.conftest import ROOT
+
+COPIED = ("Snakefile", "dvc.yaml", ".dvcignore", ".gitignore", "pipeline", "ssml", "profiles")
+BIN = Path(sys.executable).parent
+
+
+class Project:
+    """A checkout with tiny parameters, and what was run in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *command: str, fails: bool = False) -> str:
+        """Run a command there, check its exit code, and return all that it printed."""
+        environment = {
+            **os.environ,
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "DVC_NO_ANALYTICS": "1",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        }
+        environment.pop("MLFLOW_TRACKING_URI", None)
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600
+        )
+        output = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, output[-6000:]
+        return output
+
+    def snakemake(self, *arguments: str, fails: bool = False) -> str:
+        return self.run("snakemake", "--cores", "2", *arguments, fails=fails)
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of everything the stages made."""
+        return {
+            str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for name in ("data", "models", "results", "reports")
+            for path in sorted((self.folder / name).rglob("*"))
+            if path.is_file()
+        }
+
+    def changed(self, before: dict[str, str]) -> set[str]:
+        after = self.digests()
+        assert after.keys() == before.keys()
+        return {name for name in after if after[name] != before[name]}
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        path = self.folder / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    def assert_settled(self) -> None:
+        """Neither Snakemake nor DVC has anything to do."""
+        assert "Nothing to be done" in self.snakemake("-n")
+        assert "up to date" in self.run("dvc", "status")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Project:
+    folder = tmp_path_factory.mktemp("workflow") / "project"
+    folder.mkdir()
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=ignored)
+        else:
+            shutil.copy(source, folder / name)
+    (folder / ".dvc").mkdir()
+    shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
+    shutil.copy(ROOT / "tests/params.yaml", folder / "params.yaml")
+    made = Project(folder)
+    for command in (
+        ["init", "-q"],
+        ["add", "-A"],
+        ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "start"],
+    ):
+        made.run("git", *command)
+    made.run("dvc", "repro")
+    return made
+
+
+def runs(project: Project, experiment: str) -> dict[str, dict[str, str]]:
+    """The live MLflow runs of an experiment: job -> tags."""
+    code = (
+        "import json, mlflow\n"
+        "mlflow.set_tracking_uri('sqlite:///mlflow.db')\n"
+        f"found = mlflow.search_runs(experiment_names=[{experiment!r}], output_format='list',\n"
+        "    filter_string='tags.superseded IS NULL')\n"
+        "print(json.dumps([[r.data.tags, r.data.metrics, r.info.status] for r in found]))\n"
+    )
+    out = project.run(sys.executable, "-W", "ignore", "-c", code)
+    found = yaml.safe_load(out.strip().splitlines()[-1])
+    jobs = [tags["job"] for tags, _, _ in found]
+    assert len(set(jobs)) == len(jobs)
+    assert {status for _, _, status in found} == {"FINISHED"}
+    return {tags["job"]: {**tags, **metrics} for tags, metrics, _ in found}
+
+
+@pytest.mark.slow
+class TestWholePipeline:
+    """In this order: each test leaves the project settled for the next."""
+
+    def test_everything_is_made(self, project):
+        rows = read_table(project.folder / "results/summary.csv")
+        methods = {(row["set"], row["method"]) for row in rows}
+        for name in ("test2", "test3"):
+            for method in ("mixture", "laplace-iss", "learned-sdr-iss", "learned-coherence-iss"):
+                assert (name, method) in methods
+        page = (project.folder / "reports/index.html").read_text()
+        assert "A tiny run" in page and "learned-sdr-iss" in page
+        assert read_json(project.folder / "models/learned-sdr.json")["loss"] == "sdr"
+
+    def test_both_drivers_are_settled(self, project):
+        project.assert_settled()
+
+    def test_every_training_and_evaluation_is_a_run(self, project):
+        trained = runs(project, "tiny/train")
+        assert set(trained) == {"train:learned-sdr", "train:learned-coherence"}
+        assert "validation SI-SDR, dB" in trained["train:learned-sdr"]
+        evaluated = runs(project, "tiny/evaluate")
+        assert {"evaluate:laplace-iss:test2", "evaluate:mixture:test3"} <= set(evaluated)
+        assert "SI-SDR, dB" in evaluated["evaluate:learned-sdr-iss:test2"]
+        assert read_json(project.folder / "results/tracked.json")
+
+    def test_one_training_parameter_reruns_that_training_and_what_follows(self, project):
+        before = project.digests()
+        path = project.folder / "params.yaml"
+        values = yaml.safe_load(path.read_text())
+        values["train"]["variants"]["learned-sdr"]["lr"] = 0.002
+        path.write_text(yaml.safe_dump(values, sort_keys=False))
+        output = project.run("dvc", "repro")
+        assert "Stage 'mixtures' didn't change" in output
+        changed = project.changed(before)
+        assert "models/learned-sdr.safetensors" in changed
+        assert "results/separated/learned-sdr-iss/test2.tar" in changed
+        others = re.compile("data/|models/learned-coh|.*(laplace|coherence-iss|mixture|reference)/")
+        assert not [name for name in changed if others.match(name)]
+        assert read_json(project.folder / "models/learned-sdr.json")["lr"] == 0.002
+        project.assert_settled()
+        assert len(runs(project, "tiny/train")) == 2
+
+    def test_a_comment_reruns_nothing(self, project):
+        project.edit("ssml/iva.py", '"""AuxIVA:', '# a remark\n"""AuxIVA:')
+        assert "Nothing to be done" in project.snakemake("-n")
+
+    def test_one_stage_alone(self, project):
+        before = project.digests()
+        output = project.snakemake("-R", "score", "--until", "score")
+        assert re.search(r"score\s+8\n", output) and "rule train" not in output
+        assert project.changed(before) == set()
+        project.snakemake("-q", "all")
+        project.run("dvc", "repro")
+        project.assert_settled()
+
+    def test_a_fresh_clone_with_the_data_has_nothing_to_do(self, project, tmp_path):
+        project.run("dvc", "remote", "add", "-f", "-d", "here", str(tmp_path / "remote"))
+        project.run("dvc", "push", "-q")
+        project.run("git", "add", "-A")
+        author = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        project.run("git", *author, "commit", "-qm", "results")
+        project.run("git", "clone", "-q", str(project.folder), str(tmp_path / "clone"))
+        clone = Project(tmp_path / "clone")
+        clone.run("dvc", "pull", "-q")
+        clone.assert_settled()
+
+
+@pytest.mark.parametrize(
+    "arguments, edit, words",
+    [
+        (["--config", "seed=2"], None, "edit params.yaml instead"),
+        ([], ("  shard: 2", "  shards: 2"), "mix.shards: unknown key"),
+        ([], ("model: laplace", "model: laplas"), "no 'laplas' among"),
+    ],
+)
+def test_a_mistake_is_one_clear_line_before_any_job(tmp_path, arguments, edit, words):
+    shutil.copy(ROOT / "tests/params.yaml", tmp_path / "params.yaml")
+    project = Project(tmp_path)
+    if edit:
+        project.edit("params.yaml", *edit)
+    snakefile = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(tmp_path)]
+    output = project.snakemake(*snakefile, *arguments, fails=True)
+    (line,) = [line for line in output.splitlines() if words in line]
+    assert len(line) < 300
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    "stage, words",
+    [
+        (["scenes", "test2", "0000"], "data/corpus/manifest.csv: cannot be read"),
+        (["mix", "test2", "0000"], "manifest.csv: cannot be read|corpus"),
+        (["train", "learned-sdr"], "data/mixtures/train/0000.tar: cannot be read"),
+        (["separate", "learned-sdr-iss", "test2"], "models/learned-sdr.safetensors: no such model"),
+        (["separate", "nothing", "test2"], "no 'nothing' among"),
+        (["score", "laplace-iss", "test2"], "data/mixtures/test2/0000.tar: cannot be read"),
+        (["transcribe", "mixture", "test2"], "data/mixtures/test2/0000.tar: cannot be read"),
+        (["report"], "results/scores/mixture/test2.csv: cannot be read"),
+        (["track"], "results/scores/mixture/test2.csv: cannot be read"),
+    ],
+)
+def test_a_stage_without_its_input_says_so_in_one_line(tmp_path, stage, words):
+    shutil.copy(ROOT / "tests/params.yaml", tmp_path / "params.yaml")
+    name, *arguments = stage
+    done = subprocess.run(
+        [sys.executable, "-m", f"pipeline.{name}", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("error: ") and re.search(words, line)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["params.yaml"]
