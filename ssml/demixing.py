@@ -7,13 +7,29 @@ a bin, and an iteration is two real matrix products:
     |Y[k]|^2 = sum_ij W[k,i] conj(W[k,j]) (X X^H)[i,j]        (a quadratic form)
     V[k]     = mean_t U[k,t] (X X^H)[t]                        (weighted covariance)
 
-and the covariance of the outputs that a rule wants is `G[k] = W V[k] W^H`.
+and the covariance of the outputs that a rule wants is `G[k] = W V[k] W^H`. The mixture is sphered
+first: quadratic forms of nearly equal channels would cancel all digits that float32 has.
 """
 
 import torch
 from torch import Tensor
 
 from . import linalg
+
+
+def sphere(X: Tensor) -> tuple[Tensor, Tensor]:
+    """Mixtures with covariance I in each bin, (..., M, F, T), and L (..., F, M, M) with `X = L Z`.
+
+    Cholesky in double precision; a share of the trace, as large as rounding, is added first.
+    """
+    wide = X.transpose(-3, -2).to(torch.complex128)
+    C = wide @ wide.mH / X.shape[-1]
+    trace = C.diagonal(dim1=-2, dim2=-1).real.mean(-1)
+    floor = torch.finfo(X.dtype).eps * trace + torch.finfo(X.dtype).tiny ** 0.5
+    C = C + floor[..., None, None] * torch.eye(X.shape[-3], device=X.device)
+    L = torch.linalg.cholesky_ex(C).L
+    Z = torch.linalg.solve_triangular(L.to(X.dtype), X.transpose(-3, -2), upper=False)
+    return Z.transpose(-3, -2), L
 
 
 def outer_products(X: Tensor) -> Tensor:

@@ -34,17 +34,17 @@ def iterate(X: Tensor, model: SourceModel, rule: Rule, n_iter: int) -> Iterator[
     X (..., M, F, T) complex. Scale of X does not matter: the outputs' scale is arbitrary until
     `projected_back`.
     """
-    M, F, _ = X.shape[-3:]
     level = X.abs().square().mean((-3, -2, -1), keepdim=True).sqrt()
-    P = demixing.outer_products(X / level.clamp_min(torch.finfo(level.dtype).tiny))
-    W = torch.eye(M, dtype=X.dtype, device=X.device).expand(*X.shape[:-3], F, M, M)
-    memory = None
-    yield Demixing(X, W)
-    for _ in range(n_iter):
-        U, memory = model(demixing.power(W, P), memory)
-        A = rule(demixing.covariance(W, U, P))
-        W = (A[..., :, :, None] * W[..., None, :, :]).sum(-2)  # A W
-        yield Demixing(X, W)
+    Z, L = demixing.sphere(X / level.clamp_min(torch.finfo(level.dtype).tiny))
+    P = demixing.outer_products(Z)
+    inverse = torch.linalg.inv(L)
+    W, memory = L.to(X.dtype), None  # of Z: at first the outputs are the microphones
+    for i in range(n_iter + 1):
+        yield Demixing(X, (W.to(inverse.dtype) @ inverse).to(X.dtype))
+        if i < n_iter:
+            U, memory = model(demixing.power(W, P), memory)
+            A = rule(demixing.covariance(W, U, P))
+            W = (A[..., :, :, None] * W[..., None, :, :]).sum(-2)  # A W
 
 
 def demix(X: Tensor, model: SourceModel, rule: Rule, n_iter: int) -> Demixing:

@@ -57,3 +57,11 @@ def test_larger_eigenvalue_comes_first():
     values = torch.linalg.eigvals(C).real.sort(-1).values
     for vector, value in zip(linalg.eigenvectors2(C), (values[:, 1], values[:, 0]), strict=True):
         torch.testing.assert_close(C @ vector[..., None], value[:, None, None] * vector[..., None])
+
+
+def test_sphered_mixtures_have_covariance_one_and_give_the_mixture_back():
+    X = spectrogram(3, batch=(2,))
+    Z, L = demixing.sphere(X)
+    C = torch.einsum("...mft,...nft->...fmn", Z, Z.conj()) / X.shape[-1]
+    torch.testing.assert_close(C, torch.eye(3, dtype=C.dtype).expand_as(C))
+    torch.testing.assert_close(demixing.apply(L, Z), X)
