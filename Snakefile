@@ -88,6 +88,7 @@ wildcard_constraints:
     method="|".join([*SCORED, layout.REFERENCE]),
 
 
+# Trainings take longest: they and what they need go first.
 localrules:
     all,
     mixtures,
@@ -131,6 +132,7 @@ rule scenes:
         layout.MANIFEST,
     output:
         "data/scenes/{set}/{shard}.jsonl",
+    priority: 50
     params:
         scene_needs,
     shell:
@@ -143,6 +145,7 @@ rule mix:
         scenes="data/scenes/{set}/{shard}.jsonl",
     output:
         "data/mixtures/{set}/{shard}.tar",
+    priority: 50
     params:
         needs("mix", fs=PARAMS.fs, mix=PARAMS.mix.model_dump(exclude={"shard"})),
     shell:
@@ -156,6 +159,7 @@ rule train:
         "models/{variant}.safetensors",
         "models/{variant}.json",
         "models/{variant}.history.csv",
+    priority: 100
     threads: max(1, workflow.cores // len(VARIANTS))
     params:
         lambda wildcards: needs(

@@ -44,7 +44,7 @@ def log(
     with tracking.run(experiment, job, name, facts, source, tags, about) as tracked:
         tracked.log(row.metrics())
         for iteration, value in enumerate([] if curve is None else np.nanmean(curve, axis=0)):
-            tracked.log({"SI-SDR by iteration, dB": value}, iteration)
+            tracked.log({"SI-SDR dB by iteration": value}, iteration)
         for path in files:
             tracked.artifact(path, path.parts[1])
         return tracked.id

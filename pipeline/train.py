@@ -37,7 +37,7 @@ def main() -> None:
         def log(row: Row) -> None:
             if row["step"] % LOG_EVERY == 0 or "si_sdr" in row:
                 values = {"loss": row["loss"], "gradient norm": row["grad_norm"]}
-                values |= {"validation SI-SDR, dB": row["si_sdr"]} if "si_sdr" in row else {}
+                values |= {"validation SI-SDR dB": row["si_sdr"]} if "si_sdr" in row else {}
                 tracked.log(values | {"skipped steps": row["skipped"]}, row["step"])
 
         fit(trainer, train, dev, layout.checkpoint(name), key, log)

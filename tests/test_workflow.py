@@ -131,10 +131,10 @@ class TestWholePipeline:
     def test_every_training_and_evaluation_is_a_run(self, project):
         trained = runs(project, "tiny/train")
         assert set(trained) == {"train:learned-sdr", "train:learned-coherence"}
-        assert "validation SI-SDR, dB" in trained["train:learned-sdr"]
+        assert "validation SI-SDR dB" in trained["train:learned-sdr"]
         evaluated = runs(project, "tiny/evaluate")
         assert {"evaluate:laplace-iss:test2", "evaluate:mixture:test3"} <= set(evaluated)
-        assert "SI-SDR, dB" in evaluated["evaluate:learned-sdr-iss:test2"]
+        assert "SI-SDR dB" in evaluated["evaluate:learned-sdr-iss:test2"]
         assert read_json(project.folder / "results/tracked.json")
 
     def test_one_training_parameter_reruns_that_training_and_what_follows(self, project):

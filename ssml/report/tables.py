@@ -46,12 +46,12 @@ class Row(NamedTuple):
 
     def metrics(self) -> dict[str, float]:
         """The means and their bounds by name and unit, for tracking."""
-        named = {"SI-SDR, dB": self.si_sdr, "SDR, dB": self.sdr, "WER": self.wer}
+        named = {"SI-SDR dB": self.si_sdr, "SDR dB": self.sdr, "WER": self.wer}
         values = {"failures": float(self.failures or 0)}
         for name, interval in named.items():
             if interval is not None:
-                values |= {name: interval.mean, f"{name}, low": interval.low}
-                values[f"{name}, high"] = interval.high
+                values |= {name: interval.mean, f"{name} low": interval.low}
+                values[f"{name} high"] = interval.high
         return values
 
 
