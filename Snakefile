@@ -25,6 +25,7 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 os.environ["PYTHONPATH"] = workflow.basedir
+os.environ["SSML_PROGRESS"] = "lines"
 os.environ["DVC_NO_ANALYTICS"] = os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 STAGE = f"{sys.executable} -m pipeline."
 
@@ -160,7 +161,7 @@ rule train:
         "models/{variant}.json",
         "models/{variant}.history.csv",
     priority: 100
-    threads: max(1, workflow.cores // len(VARIANTS))
+    threads: lambda wildcards: max(1, (workflow.cores or 1) // len(VARIANTS))
     params:
         lambda wildcards: needs(
             "train", fs=PARAMS.fs, variant=PARAMS.train.variants[wildcards.variant]
@@ -219,6 +220,7 @@ rule transcribe:
 rule track:
     input:
         tables_of_all,
+        layout.REPORT,
     output:
         layout.TRACKED,
     params:

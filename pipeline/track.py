@@ -47,6 +47,8 @@ def log(
             tracked.log({"SI-SDR dB by iteration": value}, iteration)
         for path in files:
             tracked.artifact(path, path.parts[1])
+        for path in [*layout.figures(row.set), *layout.figures(row.model)]:
+            tracked.artifact(path, "figures")
         return tracked.id
 
 

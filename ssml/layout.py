@@ -47,6 +47,11 @@ def history(variant: str) -> Path:
     return Path(f"models/{variant}.history.csv")
 
 
+def figures(name: str) -> list[Path]:
+    """The report's figures that show the set, or the training, `name`."""
+    return sorted((REPORT.parent / "figures").glob(f"*-{name}.svg"))
+
+
 def separated(method: str, name: str) -> Path:
     return Path(f"results/separated/{method}/{name}.tar")
 

@@ -11,6 +11,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("ssml", "pipeline")
+ASIDE = ("ssml.tracking", "ssml.progress", "ssml.errors")  # say what happens, change no result
 
 
 def generator(seed: int, *key: int | str) -> np.random.Generator:
@@ -72,11 +73,13 @@ def _parsed(module: str) -> tuple[str, frozenset[str]]:
 
 
 def modules(module: str) -> list[str]:
-    """The project modules that running `module` imports, itself included, sorted."""
+    """The modules that the results of running `module` depend on, itself included, sorted."""
     seen: set[str] = set()
     todo = {module}
     while todo:
         name = todo.pop()
+        if name.startswith(ASIDE):
+            continue
         seen.add(name)
         todo |= _parsed(name)[1] - seen
     return sorted(seen)

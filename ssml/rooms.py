@@ -154,7 +154,7 @@ def _diffuse(scene: Scene, speech: np.ndarray, rng: np.random.Generator, fs: int
     Independent noises are mixed in each bin so that microphones at distance d have the coherence
     `sinc(2 f d / c)` of that field (Habets et al. 2008).
     """
-    n_fft = next_fast_len(len(speech), real=True)
+    n_fft = int(next_fast_len(len(speech), real=True))  # type: ignore[arg-type]
     frequency = np.fft.rfftfreq(n_fft, 1 / fs)
     mics = np.array(scene.mics)
     distance = np.linalg.norm(mics[:, None] - mics[None], axis=-1)
