@@ -1,6 +1,7 @@
 """What a result depends on: the code a stage runs, its parameters, and its random numbers."""
 
 import ast
+import copy
 import functools
 import hashlib
 import json
@@ -33,11 +34,18 @@ def _file(module: str) -> Path | None:
     return None
 
 
+class _Run(ast.NodeTransformer):
+    """Leaves out what is there for type checkers alone."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
+
+
 def _imports(module: str, tree: ast.AST, is_package: bool) -> set[str]:
-    """Project modules that `tree` names in any import statement."""
+    """Project modules that `tree` names in any import statement that is ever run."""
     package = module if is_package else module.rpartition(".")[0]
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(_Run().visit(copy.deepcopy(tree))):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
