@@ -9,7 +9,6 @@ from pipeline.arguments import parse
 from ssml import layout, tracking
 from ssml.errors import run
 from ssml.io import sha256, write_json
-from ssml.methods import describe
 from ssml.provenance import code
 from ssml.report import results, tables
 
@@ -21,7 +20,8 @@ def main() -> None:
         makers = (layout.scores, layout.curves, layout.transcripts)
         files = [path for make in makers if (path := make(row.method, row.set)).is_file()]
         digests = {path.parts[1]: sha256(path)[:16] for path in files}
-        facts = {**describe(params, row.method), "set": row.set, "digests": digests}
+        method = params.separate.methods.get(row.method)
+        facts = {**(method.model_dump() if method else {}), "set": row.set, "digests": digests}
         curve = found.curves.get((row.method, row.set))
         ids[f"{row.method} on {row.set}"] = log(params.track.experiment, row, facts, curve, files)
     write_json(layout.TRACKED, ids)

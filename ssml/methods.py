@@ -1,7 +1,6 @@
 """A method = (source model, update rule, iterations): from its parameters to separated mixtures."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -61,9 +60,3 @@ def separate(method: Method, mix: Tensor, ref: Tensor) -> Separated:
     failed = not bool(torch.isfinite(est).all())
     est = torch.zeros_like(ref) if failed else est[order]
     return Separated(est, curve, failed)
-
-
-def describe(params: Params, name: str) -> Mapping[str, Any]:
-    """What the method `name` is, for tables and tracking; empty for the pseudo-methods."""
-    method = params.separate.methods.get(name)
-    return method.model_dump() if method else {}
