@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: reproduce test test-fast lint ui clean
 
 reproduce: $(STAMP)
-	$(BIN)/snakemake --cores all
+	$(BIN)/snakemake --quiet rules reason
 	@cat results/summary.md
 	@echo
 	@echo "The report:     reports/index.html"

@@ -35,6 +35,8 @@ VARIANTS = list(PARAMS.train.variants)
 SCORED = [*METHODS, layout.MIXTURE]
 HEARD = METHODS if PARAMS.transcribe.methods == "all" else list(PARAMS.transcribe.methods)
 HEARD = [*HEARD, layout.MIXTURE, layout.REFERENCE] if PARAMS.transcribe.mixtures else []
+LIBRISPEECH = PARAMS.corpus.source == "librispeech"
+LISTED = (PARAMS.corpus.librispeech.utterances or []) if LIBRISPEECH else []
 TRAINING = [PARAMS.train.train, PARAMS.train.dev]
 
 
@@ -120,6 +122,8 @@ rule results:
 
 
 rule corpus:
+    input:
+        LISTED,
     output:
         layout.MANIFEST,
     params:

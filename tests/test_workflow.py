@@ -14,7 +14,10 @@ import yaml
 from ssml.io import read_json, read_table
 from tests.conftest import ROOT
 
-COPIED = ("Snakefile", "dvc.yaml", ".dvcignore", ".gitignore", "pipeline", "ssml", "profiles")
+COPIED = (
+    *("Snakefile", "dvc.yaml", ".dvcignore", ".gitignore"),
+    *("pipeline", "ssml", "profiles", "presets"),
+)
 BIN = Path(sys.executable).parent
 
 
