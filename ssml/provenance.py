@@ -86,7 +86,7 @@ def modules(module: str) -> list[str]:
     todo = {module}
     while todo:
         name = todo.pop()
-        if name.startswith(ASIDE):
+        if name in PACKAGES or name.startswith(ASIDE):  # a package's names are no logic
             continue
         seen.add(name)
         todo |= _parsed(name)[1] - seen
