@@ -122,8 +122,10 @@ def separate(
 ) -> None:
     from . import recordings
 
-    if mic < 1 or block <= 0:
-        raise UserError(f"--mic {mic} must be at least 1 and --block {block} above 0")
+    if mic < 1:
+        raise UserError(f"--mic: {mic} is below 1, the first channel")
+    if not 1 <= block <= 86400:
+        raise UserError(f"--block: {block} s is not within 1..86400")
     options: dict[str, Any] = {"rule": rule, "n_iter": iterations, "n_src": sources}
     options |= {"n_fft": n_fft, "hop": hop, "mic": mic - 1}
     separator = _separators(_resolved(model), _device(device), options)
@@ -152,19 +154,19 @@ def separate(
 
 
 def _separators(model: str, device: str, options: dict[str, Any]) -> Callable[[int, int], Any]:
-    """A function (rate in Hz, channels) -> Separator that builds one for each rate."""
+    """A function (rate in Hz, channels) -> `go_on` of one Separator for each rate."""
     from .separation import Separator
 
     built: dict[int, Separator] = {}
 
-    def separator(fs: int, channels: int) -> Separator:
+    def separator(fs: int, channels: int) -> Callable[..., Any]:
         if options["mic"] >= channels:
-            raise UserError(f"--mic {options['mic'] + 1}: the recording has {channels} channels")
+            raise UserError(f"--mic {options['mic'] + 1}, but there are {channels} channels")
         if fs not in built:
             built[fs] = Separator(model, fs=fs, device=device, **options)
-        return built[fs]
+        return built[fs].go_on
 
-    separator(16000, 32)  # wrong options are errors before any file is opened
+    separator(16000, sys.maxsize)  # wrong options are errors before any file is opened
     return separator
 
 

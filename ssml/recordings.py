@@ -1,9 +1,9 @@
 """Separate recordings, file by file and block by block, into one file for each source.
 
 A recording longer than a block is separated in blocks of equal length that overlap by a quarter of
-a block. Each block finds its sources in an order of its own: it is the order in which the outputs
-correlate best with those of the block before, where the two overlap. There they are faded into each
-other. Samples wait in an unnamed file, so memory does not grow with the recording.
+a block. A block begins with the filters of the one before, and its sources are put in the order in
+which the outputs correlate best with those before, where the two overlap. There they are faded into
+each other. Samples wait in an unnamed file, so memory does not grow with the recording.
 """
 
 import tempfile
@@ -28,7 +28,8 @@ SUBTYPES = {"wav": "FLOAT", "flac": "PCM_24"}
 RF64_FROM = 2**32 - 2**20  # bytes that no WAV can hold
 PEAK = 1 - 2**-20  # the largest sample that FLAC is given
 
-Separate = Callable[[np.ndarray], np.ndarray]
+# a block (M, n) and the filters of the one before -> outputs (K, n), filters (F, K, M)
+GoOn = Callable[[np.ndarray, np.ndarray | None], tuple[np.ndarray, np.ndarray]]
 
 
 class Target(NamedTuple):
@@ -89,23 +90,23 @@ def check_target(target: Target, recordings: Sequence[Path]) -> None:
 def separate_file(
     path: Path,
     target: Target,
-    separator: Callable[[int, int], Separate],
+    separator: Callable[[int, int], GoOn],
     n_src: int | None = None,
     block: float = BLOCK,
     keep: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Separate one recording; what was done, as plain data.
 
-    `separator(fs, channels)` gives the function from (M, n) to (K, n) for that rate in Hz. Outputs
-    have the recording's rate, length and level. WAV is 32-bit float; FLAC is 24-bit, and where a
-    sample would clip, all outputs are scaled by one factor, the result's `gain`. Files in `keep`
-    are never replaced. Raises `UserError` and writes nothing if anything is wrong.
+    `separator(fs, channels)` gives what separates blocks of that rate in Hz. Outputs have the
+    recording's rate, length and level. WAV is 32-bit float; FLAC is 24-bit, and where a sample
+    would clip, all outputs are scaled by one factor, the result's `gain`. Files in `keep` are never
+    replaced. Raises `UserError` and writes nothing if anything is wrong.
     """
     start = time.monotonic()
-    with opened(path) as file:
+    with _naming(path), opened(path) as file:
+        separate = separator(file.samplerate, file.channels)
         outputs = [target.path(path, k) for k in range(n_src or file.channels)]
         _check_outputs(outputs, target.force, keep)
-        separate = separator(file.samplerate, file.channels)
         spans = list(blocks(file.frames, round(block * file.samplerate)))
         fs, seconds = file.samplerate, file.frames / file.samplerate
 
@@ -115,8 +116,8 @@ def separate_file(
         done, n, peak = 0, len(spans), 0.0
         with _folder(target.folder), tempfile.TemporaryFile(dir=target.folder) as spool:
             shown = progress(spans, path.name, "blocks", note) if n > 1 else spans
-            audio = (_read(file, path, *span) for span in shown)
-            for est in joined(audio, spans, _naming(path, separate)):
+            audio = (_read(file, *span) for span in shown)
+            for est in joined(audio, spans, separate):
                 spool.write(est.T.astype(np.float32).tobytes())
                 done, peak = done + 1, max(peak, float(np.abs(est).max()))
             gain = PEAK / peak if target.format == "flac" and peak > PEAK else 1.0
@@ -137,20 +138,29 @@ def separate_file(
 
 
 @contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Errors in the block say which recording they are of."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+@contextmanager
 def opened(path: Path) -> Iterator[soundfile.SoundFile]:
-    """An open recording of 2 to 32 channels; `UserError` names the file that is none."""
+    """An open recording of 2 to 32 channels; `UserError` if it is none."""
     if not path.is_file():
-        raise UserError(f"{path}: no such file")
+        raise UserError("no such file")
     try:
         file = soundfile.SoundFile(path)
     except (OSError, RuntimeError) as error:
         reason = str(error).rpartition(": ")[2] or str(error)
-        raise UserError(f"{path}: cannot be read as audio ({reason})") from error
+        raise UserError(f"cannot be read as audio ({reason})") from error
     with file:
         if not 2 <= file.channels <= MOST:
-            raise UserError(f"{path}: {file.channels} channel(s), 2 to {MOST} can be separated")
+            raise UserError(f"{file.channels} channel(s), 2 to {MOST} can be separated")
         if file.frames == 0:
-            raise UserError(f"{path}: holds no samples")
+            raise UserError("holds no samples")
         yield file
 
 
@@ -158,9 +168,9 @@ def _check_outputs(outputs: Sequence[Path], force: bool, keep: Sequence[Path]) -
     kept = {path.resolve() for path in keep}
     for output in outputs:
         if output.resolve() in kept:
-            raise UserError(f"{output}: is itself a recording to separate; choose another folder")
+            raise UserError(f"{output} is itself a recording to separate; choose another folder")
         if output.exists() and not force:
-            raise UserError(f"{output}: exists already; --force replaces it")
+            raise UserError(f"{output} exists already; --force replaces it")
 
 
 @contextmanager
@@ -169,14 +179,11 @@ def _folder(path: Path) -> Iterator[None]:
     made = not path.exists()
     try:
         path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
-    try:
         yield
+    except OSError as error:  # no permission, no space
+        raise UserError(f"{path} cannot be written ({error.strerror})") from error
     finally:
-        if made and not any(path.iterdir()):
+        if made and path.is_dir() and not any(path.iterdir()):
             path.rmdir()
 
 
@@ -193,42 +200,32 @@ def blocks(n: int, length: int) -> Iterator[tuple[int, int]]:
         yield i * step, n if last else min(n, (i + 1) * step + overlap)
 
 
-def _read(file: soundfile.SoundFile, path: Path, start: int, end: int) -> np.ndarray:
+def _read(file: soundfile.SoundFile, start: int, end: int) -> np.ndarray:
     """Samples [start, end) as float32 (M, end - start)."""
     try:
         file.seek(start)
         audio = file.read(end - start, dtype="float32", always_2d=True)
     except (OSError, RuntimeError) as error:
-        raise UserError(f"{path}: cannot be read as audio ({error})") from error
+        raise UserError(f"cannot be read as audio ({error})") from error
     if len(audio) < end - start:
-        raise UserError(f"{path}: ends before the {file.frames} samples that it should hold")
+        raise UserError(f"ends before the {file.frames} samples that it should hold")
     if not np.isfinite(audio).all():
-        raise UserError(f"{path}: holds samples that are not finite (NaN or infinite)")
+        raise UserError("holds samples that are not finite (NaN or infinite)")
     return np.ascontiguousarray(audio.T)
 
 
-def _naming(path: Path, separate: Separate) -> Separate:
-    """The same function with errors that name the recording."""
-
-    def named(mix: np.ndarray) -> np.ndarray:
-        try:
-            return separate(mix)
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from error
-
-    return named
-
-
 def joined(
-    audio: Iterator[np.ndarray], spans: Sequence[tuple[int, int]], separate: Separate
+    audio: Iterator[np.ndarray], spans: Sequence[tuple[int, int]], separate: GoOn
 ) -> Iterator[np.ndarray]:
     """Separate the blocks (M, n) that lie at `spans`; yield outputs (K, n) without overlap."""
     tail: np.ndarray | None = None
+    W: np.ndarray | None = None
     for i, block in enumerate(audio):
-        est = separate(block)
+        est, W = separate(block, W)
         if tail is not None:
             n = tail.shape[-1]
-            est = est[order(tail, est[:, :n])]
+            found = order(tail, est[:, :n])
+            est, W = est[found], W[:, found]
             fade = (np.arange(n, dtype=np.float32) + 0.5) / n
             est[:, :n] = (1 - fade) * tail + fade * est[:, :n]
         shared = spans[i][1] - spans[i + 1][0] if i + 1 < len(spans) else 0

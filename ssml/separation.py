@@ -1,8 +1,9 @@
 """The library's entry: mixtures as arrays or tensors in, the sources' images out.
 
-Fewer sources than microphones (K < M): each bin's M channels are first reduced to the K directions
-of largest power (principal components of its covariance). The filters that are returned, and the
-scale, are those of reduction and demixing together.
+Fewer sources than microphones (K < M): in each bin the mixture is first reduced to the K directions
+of largest power (principal components of its covariance), as the first K microphones receive them:
+iterations start from channels whose phases belong together across bins. The filters that are
+returned, and the scale, are those of reduction and demixing together.
 """
 
 import inspect
@@ -103,19 +104,26 @@ class Separator:
         n_fft = _nearest_power(WINDOW * fs) if n_fft is None else _whole("n_fft", n_fft, least=2)
         self.stft = Stft(n_fft, n_fft // 4 if hop is None else _whole("hop", hop, least=1))
 
-    @torch.no_grad()
     def __call__(self, mix: Array) -> Array:
         """Separate mixtures (..., M, N), floating point, into (..., K, N)."""
+        return self.go_on(mix)[0]
+
+    @torch.no_grad()
+    def go_on(self, mix: Array, start: Array | None = None) -> tuple[Array, Array]:
+        """Outputs (..., K, N) and `filters` (..., F, K, M); `start`: filters to begin with.
+
+        Those of the recording's part before save iterations, and keep the order of the sources.
+        """
         x = self._tensor(mix)
         at_model = _resampled(x, self.fs, self.model_fs)
         X = self.stft.forward(at_model)
-        Z, E = self._reduced(X)
-        W = self._scaled(iva.demix(Z, self.model, self.rule, self.n_iter).W, E)
+        Z, T, rest = self._reduced(X, None if start is None else torch.as_tensor(start).to(X))
+        W = self._scaled(iva.demix(Z, self.model, self.rule, self.n_iter).W, T, rest)
         est = self.stft.inverse(demixing.apply(W, X), at_model.shape[-1])
         est = _fitted(_resampled(est, self.model_fs, self.fs), x.shape[-1])
         if not torch.isfinite(est).all():
             raise UserError(f"mix: no finite outputs after {self.n_iter} iterations; try fewer")
-        return _like(est, mix)
+        return _like(est, mix), _like(W, mix)
 
     @torch.no_grad()
     def filters(self, mix: Array) -> Array:
@@ -131,9 +139,9 @@ class Separator:
     def states(self, mix: Array) -> Iterator[Demixing]:
         """Yield X, W and Y before the first and after each iteration, Y scaled as the outputs."""
         X = self.stft.forward(_resampled(self._tensor(mix), self.fs, self.model_fs))
-        Z, E = self._reduced(X)
+        Z, T, rest = self._reduced(X, None)
         for state in iva.iterate(Z, self.model, self.rule, self.n_iter):
-            yield Demixing(X, self._scaled(state.W, E))
+            yield Demixing(X, self._scaled(state.W, T, rest))
 
     def _tensor(self, mix: Any) -> Tensor:
         """The mixture as a checked tensor, and the model where it is."""
@@ -149,24 +157,31 @@ class Separator:
             self._network.to(x.device)
         return x
 
-    def _reduced(self, X: Tensor) -> tuple[Tensor, Tensor | None]:
-        """(..., K, F, T), and the principal axes (..., F, M, M), strongest first, if K < M."""
-        M = X.shape[-3]
-        if self.n_src is None or self.n_src == M:
-            return X, None
-        wide = X.transpose(-3, -2).to(torch.complex128)
-        E = torch.linalg.eigh(wide @ wide.mH / X.shape[-1]).eigenvectors.flip(-1)
-        Z = (E.mH[..., : self.n_src, :] @ wide).transpose(-3, -2)
-        return Z.to(X.dtype), E
+    def _reduced(self, X: Tensor, start: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor]:
+        """`Z = T X` (..., K, F, T) to iterate on, T (..., F, K, M), and the axes left out.
 
-    def _scaled(self, W: Tensor, E: Tensor | None) -> Tensor:
+        T is `start`, or the first K microphones, within the K principal axes of X; None: identity.
+        """
+        M = X.shape[-3]
+        K = self.n_src or M
+        wide = X.transpose(-3, -2).to(torch.complex128)
+        if K == M and start is None:
+            return X, None, wide.new_empty(0)
+        first = torch.eye(K, M, dtype=wide.dtype, device=X.device)
+        E = torch.linalg.eigh(wide @ wide.mH / X.shape[-1]).eigenvectors.flip(-1).mH
+        if start is not None:  # filters of silence are zero
+            dead = (start == 0).all(-1).any(-1)[..., None, None]
+            first = torch.where(dead, first, start.to(wide.dtype))
+        T = first @ E[..., :K, :].mH @ E[..., :K, :]
+        return (T @ wide).transpose(-3, -2).to(X.dtype), T, E[..., K:, :]
+
+    def _scaled(self, W: Tensor, T: Tensor | None, rest: Tensor) -> Tensor:
         """Filters (..., F, K, M) of the microphones, with outputs that are images at `mic`."""
-        if E is None:
+        if T is None:
             return demixing.project_back(W, self.mic)
-        K, M = W.shape[-1], E.shape[-1]
-        # what was left out follows as rows of its own: a square matrix has the inverse that scales
-        full = torch.cat([W.to(E.dtype) @ E.mH[..., :K, :], E.mH[..., K:M, :]], dim=-2)
-        return demixing.project_back(full, self.mic)[..., :K, :].to(W.dtype)
+        # the axes left out are rows of their own: a square matrix has the inverse that scales
+        full = torch.cat([W.to(T.dtype) @ T, rest], dim=-2)
+        return demixing.project_back(full, self.mic)[..., : W.shape[-2], :].to(W.dtype)
 
 
 def checked(mix: Any) -> Tensor:
