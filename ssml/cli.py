@@ -17,26 +17,28 @@ from .io import read_json
 
 EXAMPLES = """Separate the people who talk at once in a recording of several microphones.
 
+Examples:
+
     ssml separate meeting.wav out/
-
+    ssml separate --help
     ssml models
-
+    ssml params check params.yaml
     ssml doctor
 """
+# line ends are shown as they are, but for the first paragraph's
 SEPARATE = """Separate recordings: OUT/<name>-1.wav, OUT/<name>-2.wav ... for each of them.
 
-INPUTS are multichannel audio files, folders of them, or quoted patterns; OUT is a folder. Outputs
-are the sources' images at one microphone: same rate, length and level as the recording's channel.
-WAV is 32-bit float; FLAC is 24-bit, and scaled by one factor for all sources if it would clip.
+IN are multichannel audio files, folders of them, or quoted patterns. Outputs
+are the sources' images at one microphone: rate, length and level are those of
+that channel. WAV is 32-bit float; FLAC is 24-bit, and where it would clip,
+all sources are scaled by one factor. Exit code: 1 if some could not be
+separated, 2 if none.
 
 Examples:
 
     ssml separate meeting.wav out/
-
     ssml separate --sources 2 --rule ip2 four-microphones.flac out/
-
     ssml separate --model models/learned-sdr.safetensors recordings/ out/
-
     ssml separate --format flac --json "day-*/*.wav" out/ > done.json
 """
 
@@ -96,23 +98,27 @@ def _root(
 
 @app.command(help=SEPARATE)
 def separate(
-    inputs: Annotated[list[str], typer.Argument(help="Recordings, folders, quoted patterns.")],
-    out: Annotated[Path, typer.Argument(help="Folder for the outputs; made if missing.")],
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="IN", help="Recordings, folders, quoted patterns.")
+    ],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Folder for the outputs; made if missing.")
+    ],
     model: Annotated[
         str, Option(help="laplace, gauss, nmf, or a trained model: see `ssml models`.")
     ] = "laplace",
     rule: Annotated[params.RuleName, Option(help="Update rule.")] = "iss",
     iterations: Annotated[int, Option(help="Iterations of AuxIVA.")] = 20,
     sources: Annotated[
-        int | None, Option(help="Sources, at most as many as channels.  [default: as many]")
+        int | None, Option(help="Sources, at most, and by default, as many as channels.")
     ] = None,
     format: Annotated[Literal["wav", "flac"], Option(help="Format of the outputs.")] = "wav",
     mic: Annotated[int, Option(help="Channel, from 1, whose level the outputs have.")] = 1,
     n_fft: Annotated[
-        int | None, Option("--n-fft", help="Window in samples.  [default: the model's, or 128 ms]")
+        int | None, Option("--n-fft", help="Window in samples; by default the model's, or 128 ms.")
     ] = None,
     hop: Annotated[
-        int | None, Option(help="Hop in samples.  [default: the model's, or a quarter]")
+        int | None, Option(help="Hop in samples; by default the model's, or a quarter.")
     ] = None,
     block: Annotated[float, Option(help="Longer recordings are cut into blocks; s.")] = 60.0,
     device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
@@ -216,14 +222,10 @@ def models(
 
     for name, make in CLASSICAL.items():
         if path in (None, name):
-            print(f"{name:20} {_first_line(make())}")
+            print(f"{name:20} {(make().__doc__ or '').splitlines()[0]}")
     if path is None:
         for file in sorted(layout.model("x").parent.glob("*.safetensors")):
             print(f"{file.stem:20} {_trained_line(file)}")
-
-
-def _first_line(model: Any) -> str:
-    return (model.__doc__ or "").strip().splitlines()[0]
 
 
 def _trained_line(file: Path) -> str:
@@ -285,8 +287,6 @@ def doctor() -> None:
     print(f"cpu: {torch.get_num_threads()} threads")
     for i in range(torch.cuda.device_count()):
         print(f"cuda:{i}: {torch.cuda.get_device_name(i)}")
-    if not torch.cuda.is_available():
-        print("cuda: none")
     needed = ("dvc", "espeakng-loader", "mlflow", "pocketsphinx", "pyroomacoustics", "snakemake")
     missing = [name for name in needed if _installed(name) is None]
     print(f"pipeline: {'missing ' + ', '.join(missing) if missing else 'complete'}")
