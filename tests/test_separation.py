@@ -52,6 +52,15 @@ def test_a_checkpoint_brings_its_stft(model):
         separate(mix, model=model, hop=128)
 
 
+@pytest.mark.filterwarnings("error")
+def test_views_and_read_only_arrays_are_mixtures_too():
+    mix = speechlike(2)[0]
+    expected = separate(mix, **SMALL)
+    view = np.ascontiguousarray(mix.T).T
+    view.flags.writeable = False
+    np.testing.assert_array_equal(separate(view, **SMALL), expected)
+
+
 def test_the_window_has_the_same_duration_at_any_rate():
     assert Separator().stft == Stft(2048, 512)
     assert Separator(fs=8000).stft == Stft(1024, 256)
