@@ -205,7 +205,11 @@ def checked(mix: Any) -> Tensor:
             f"mix: {M} channels of {N} samples, at most {MOST} are separated; the shape must be "
             "(..., channels, samples)"
         )
-    x = mix if isinstance(mix, Tensor) else torch.from_numpy(np.require(mix, None, "CW"))
+    x = (
+        mix
+        if isinstance(mix, Tensor)
+        else torch.from_numpy(np.require(mix, requirements=["C", "W"]))
+    )
     if not torch.isfinite(x).all():
         raise UserError("mix: holds samples that are not finite (NaN or infinite)")
     return x
