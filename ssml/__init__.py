@@ -11,9 +11,12 @@ Axes: `K` sources, `M = K` microphones, `F` frequency bins, `T` frames, `N` samp
 | `G`    | (..., F, K, K, K)    | weighted covariances of the outputs, `[f, source, i, j]` |
 | `A`    | (..., F, K, K)       | transform that a rule makes of `G`: `W <- A W`           |
 
-    from ssml import CLASSICAL, UPDATES, Stft, separate
-    est = separate(mix, CLASSICAL["laplace"](), UPDATES["iss"], 20, Stft(2048, 512))
+More microphones than sources are reduced to K channels first.
 
+    import ssml
+    est = ssml.separate(mix, model="laplace", rule="iss", n_iter=20)  # (..., M, N) -> (..., K, N)
+
+`Separator` is the same to use many times, `ssml.iva.separate` the loop on tensors that both call;
 `load("models/learned-sdr.safetensors")` gives a trained source model and its STFT.
 """
 
@@ -22,9 +25,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .checkpoint import load
-    from .iva import demix, iterate, separate
+    from .iva import demix, iterate
     from .losses import LOSSES, pit
     from .models import CLASSICAL, NETWORKS
+    from .separation import Separator, separate
     from .stft import Stft
     from .updates import UPDATES
 
@@ -34,6 +38,7 @@ __all__ = [
     "LOSSES",
     "NETWORKS",
     "UPDATES",
+    "Separator",
     "Stft",
     "demix",
     "iterate",
@@ -46,13 +51,14 @@ _HOMES = {
     "CLASSICAL": "models",
     "LOSSES": "losses",
     "NETWORKS": "models",
+    "Separator": "separation",
     "UPDATES": "updates",
     "Stft": "stft",
     "demix": "iva",
     "iterate": "iva",
     "load": "checkpoint",
     "pit": "losses",
-    "separate": "iva",
+    "separate": "separation",
 }
 
 

@@ -57,3 +57,27 @@ def spectrogram(K: int, F: int = 33, T: int = 120, batch: tuple = (), seed: int 
 
     S = normal(K, F, T) * normal(K, 1, T).abs() ** 2
     return torch.einsum("...fmk,...kft->...mft", normal(F, K, K), S)
+
+
+def speechlike(
+    K: int, M: int | None = None, fs: int = 16000, seconds: float = 1, seed: int = 0, noise=0.0
+):
+    """K coloured noises that come and go, at M microphones of a short echo, float64.
+
+    The mixture (M, N), peak 0.5, and the sources' images (K, M, N).
+    """
+    random = np.random.default_rng(seed)
+    M, n = M or K, int(fs * seconds)
+    dry = (
+        random.standard_normal((K, n))
+        * random.random((K, n // (fs // 5) + 1)).repeat(fs // 5, -1)[:, :n] ** 3
+    )
+    images = np.empty((K, M, n))
+    for k in range(K):
+        dry[k, 1:] += 0.7 * dry[k, :-1]
+        for m in range(M):
+            echo = random.standard_normal(64) * np.exp(-np.arange(64) / 12)
+            images[k, m] = np.convolve(dry[k], echo)[:n]
+    mix = images.sum(0)
+    gain = 0.5 / np.abs(mix).max()
+    return gain * mix + noise * random.standard_normal(mix.shape), gain * images

@@ -1,0 +1,298 @@
+"""The library's entry: mixtures as arrays or tensors in, the sources' images out.
+
+Fewer sources than microphones (K < M): in each bin the mixture is first reduced to the K directions
+of largest power (principal components of its covariance), as the first K microphones receive them:
+iterations start from channels whose phases belong together across bins. The filters that are
+returned, and the scale, are those of reduction and demixing together.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from . import checkpoint, demixing, iva
+from .errors import UserError
+from .iva import Demixing
+from .models import CLASSICAL, SourceModel
+from .stft import Stft
+from .updates import UPDATES
+
+Array = TypeVar("Array", np.ndarray, Tensor)
+
+RATE = 16000  # Hz, of every learned model
+WINDOW = 0.128  # s, about, where no n_fft is given: 2048 samples at 16 kHz
+MOST = 32  # channels
+
+
+def separate(
+    mix: Array,
+    *,
+    model: Any = "laplace",
+    rule: str = "iss",
+    n_iter: int = 20,
+    n_src: int | None = None,
+    fs: int = 16000,
+    n_fft: int | None = None,
+    hop: int | None = None,
+    mic: int = 0,
+) -> Array:
+    """Separate mixtures (..., M, N) into the images of their sources at `mic`, (..., K, N).
+
+    Arguments and errors are those of `Separator`.
+    """
+    given = {"model": model, "rule": rule, "n_iter": n_iter, "n_src": n_src}
+    return Separator(**given, fs=fs, n_fft=n_fft, hop=hop, mic=mic)(mix)
+
+
+class Separator:
+    """A separator to use many times; computes without gradients, in the mixture's precision.
+
+    model: "laplace", "gauss", "nmf", the path of a checkpoint, or a callable (or `nn.Module`)
+        `power -> weights` or `power, memory -> (weights, memory)`; power and weights
+        (..., K, F, T), memory None at first. rule: "iss", "ip" or "ip2".
+    n_src: K sources, at most as many as the microphones; None: as many.
+    fs: sampling rate in Hz. A checkpoint's model works at 16 kHz: other rates are resampled to it
+        and back.
+    n_fft, hop: of the STFT, in samples. None: the checkpoint's; else the power of two nearest to
+        128 ms (2048 at 16 kHz), and a quarter of it.
+    mic: the microphone, from 0, whose level and delay the outputs have.
+    device: where NumPy mixtures are computed; torch mixtures stay where they are.
+
+    Raises `UserError` for anything that cannot be used.
+    """
+
+    def __init__(
+        self,
+        model: Any = "laplace",
+        *,
+        rule: str = "iss",
+        n_iter: int = 20,
+        n_src: int | None = None,
+        fs: int = 16000,
+        n_fft: int | None = None,
+        hop: int | None = None,
+        mic: int = 0,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        if rule not in UPDATES:
+            raise UserError(f"rule: no {rule!r} among {', '.join(UPDATES)}")
+        self.n_iter = _whole("n_iter", n_iter, least=0)
+        self.n_src = None if n_src is None else _whole("n_src", n_src, least=2)
+        self.fs = self.model_fs = _whole("fs", fs, least=1)
+        self.mic = _whole("mic", mic, least=0)
+        self.rule = UPDATES[rule]
+        self.device = torch.device(device)
+        self._network: nn.Module | None = None  # of a checkpoint: ours to move to a device
+        if isinstance(model, str) and model in CLASSICAL:
+            self.model: SourceModel = CLASSICAL[model]()
+        elif isinstance(model, Path) or (isinstance(model, str) and _is_path(model)):
+            trained = checkpoint.load(model)
+            _same_stft(str(model), trained.stft, n_fft, hop)
+            n_fft, hop, self.model_fs = trained.stft.n_fft, trained.stft.hop, RATE
+            self._network = trained.network
+            self.model = adapted(trained.network)
+        elif callable(model):
+            self.model = adapted(model)
+        else:
+            known = ", ".join(CLASSICAL)
+            raise UserError(f"model: no {model!r} among {known}; or name a .safetensors file")
+        n_fft = _nearest_power(WINDOW * fs) if n_fft is None else _whole("n_fft", n_fft, least=2)
+        self.stft = Stft(n_fft, n_fft // 4 if hop is None else _whole("hop", hop, least=1))
+
+    def __call__(self, mix: Array) -> Array:
+        """Separate mixtures (..., M, N), floating point, into (..., K, N)."""
+        return self.go_on(mix)[0]
+
+    @torch.no_grad()
+    def go_on(self, mix: Array, start: Array | None = None) -> tuple[Array, Array]:
+        """Outputs (..., K, N) and `filters` (..., F, K, M); `start`: filters to begin with.
+
+        Those of the recording's part before save iterations, and keep the order of the sources.
+        """
+        x = self._tensor(mix)
+        at_model = _resampled(x, self.fs, self.model_fs)
+        X = self.stft.forward(at_model)
+        Z, T, rest = self._reduced(X, None if start is None else torch.as_tensor(start).to(X))
+        W = self._scaled(iva.demix(Z, self.model, self.rule, self.n_iter).W, T, rest)
+        est = self.stft.inverse(demixing.apply(W, X), at_model.shape[-1])
+        est = _fitted(_resampled(est, self.model_fs, self.fs), x.shape[-1])
+        if not torch.isfinite(est).all():
+            raise UserError(f"mix: no finite outputs after {self.n_iter} iterations; try fewer")
+        return _like(est, mix), _like(W, mix)
+
+    @torch.no_grad()
+    def filters(self, mix: Array) -> Array:
+        """The demixing filters W (..., F, K, M), complex: the outputs' STFT is `W X`.
+
+        Their scale is that of the outputs, the images at `mic`. Where a learned model resamples,
+        they are of 16 kHz.
+        """
+        *_, last = self.states(mix)
+        return _like(last.W, mix)
+
+    @torch.no_grad()
+    def states(self, mix: Array) -> Iterator[Demixing]:
+        """Yield X, W and Y before the first and after each iteration, Y scaled as the outputs."""
+        X = self.stft.forward(_resampled(self._tensor(mix), self.fs, self.model_fs))
+        Z, T, rest = self._reduced(X, None)
+        for state in iva.iterate(Z, self.model, self.rule, self.n_iter):
+            yield Demixing(X, self._scaled(state.W, T, rest))
+
+    def _tensor(self, mix: Any) -> Tensor:
+        """The mixture as a checked tensor, and the model where it is."""
+        x = checked(mix)
+        if isinstance(mix, np.ndarray):
+            x = x.to(self.device)
+        M = x.shape[-2]
+        if self.n_src is not None and self.n_src > M:
+            raise UserError(f"n_src: {self.n_src} sources need as many microphones, not {M}")
+        if self.mic >= M:
+            raise UserError(f"mic: {self.mic} is not within 0..{M - 1}, the mixture's channels")
+        if self._network is not None:
+            self._network.to(x.device)
+        return x
+
+    def _reduced(self, X: Tensor, start: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor]:
+        """`Z = T X` (..., K, F, T) to iterate on, T (..., F, K, M), and the axes left out.
+
+        T is `start`, or the first K microphones, within the K principal axes of X; None: identity.
+        """
+        M = X.shape[-3]
+        K = self.n_src or M
+        wide = X.transpose(-3, -2).to(torch.complex128)
+        if K == M and start is None:
+            return X, None, wide.new_empty(0)
+        first = torch.eye(K, M, dtype=wide.dtype, device=X.device)
+        E = torch.linalg.eigh(wide @ wide.mH / X.shape[-1]).eigenvectors.flip(-1).mH
+        if start is not None:  # filters of silence are zero
+            dead = (start == 0).all(-1).any(-1)[..., None, None]
+            first = torch.where(dead, first, start.to(wide.dtype))
+        T = first @ E[..., :K, :].mH @ E[..., :K, :]
+        return (T @ wide).transpose(-3, -2).to(X.dtype), T, E[..., K:, :]
+
+    def _scaled(self, W: Tensor, T: Tensor | None, rest: Tensor) -> Tensor:
+        """Filters (..., F, K, M) of the microphones, with outputs that are images at `mic`."""
+        if T is None:
+            return demixing.project_back(W, self.mic)
+        # the axes left out are rows of their own: a square matrix has the inverse that scales
+        full = torch.cat([W.to(T.dtype) @ T, rest], dim=-2)
+        return demixing.project_back(full, self.mic)[..., : W.shape[-2], :].to(W.dtype)
+
+
+def checked(mix: Any) -> Tensor:
+    """The mixture as a tensor; `UserError` says what is wrong with it."""
+    if not isinstance(mix, np.ndarray | Tensor):
+        raise UserError(f"mix: {type(mix).__name__}; give a NumPy array or a torch tensor")
+    if mix.dtype not in (np.float32, np.float64, torch.float32, torch.float64):
+        raise UserError(
+            f"mix: {mix.dtype} samples; convert them to float32 or float64 within -1..1, "
+            "e.g. int16 by mix / 32768"
+        )
+    if mix.ndim < 2:
+        raise UserError(f"mix: {mix.ndim}-D; the shape must be (..., channels, samples)")
+    *batch, M, N = mix.shape
+    if 0 in batch or N == 0:
+        raise UserError(f"mix: no samples in shape {tuple(mix.shape)}")
+    if M < 2:
+        raise UserError(f"mix: {M} channel; separation needs at least two microphones")
+    if M > MOST:
+        raise UserError(
+            f"mix: {M} channels of {N} samples, at most {MOST} are separated; the shape must be "
+            "(..., channels, samples)"
+        )
+    x = (
+        mix
+        if isinstance(mix, Tensor)
+        else torch.from_numpy(np.require(mix, requirements=["C", "W"]))
+    )
+    if not torch.isfinite(x).all():
+        raise UserError("mix: holds samples that are not finite (NaN or infinite)")
+    return x
+
+
+def adapted(model: Callable[..., Any]) -> SourceModel:
+    """Make a source model of any callable; what it returns is checked, and may broadcast."""
+    remembers = _remembers(model)
+    dtype = None
+    if isinstance(model, nn.Module):
+        dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), None)
+
+    def weigh(power: Tensor, memory: Any = None) -> tuple[Tensor, Any]:
+        given = power.to(dtype or power.dtype)
+        result = model(given, memory) if remembers else model(given)
+        U, memory = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
+        if not isinstance(U, Tensor):
+            raise UserError(f"model: returned {type(U).__name__}, not a tensor of weights")
+        try:
+            U = U.to(power).expand_as(power)
+        except RuntimeError:
+            shapes = f"{tuple(U.shape)} for power {tuple(power.shape)}"
+            raise UserError(f"model: returned weights {shapes}") from None
+        if not (U > 0).all() or not torch.isfinite(U).all():
+            raise UserError("model: returned weights that are not positive and finite")
+        return U, memory
+
+    return weigh
+
+
+def _remembers(model: Callable[..., Any]) -> bool:
+    """Whether `model` takes a memory: a second argument called so, or without a default."""
+    try:
+        called = model.forward if isinstance(model, nn.Module) else model
+        second = list(inspect.signature(called).parameters.values())[1]
+    except (ValueError, TypeError, IndexError):
+        return False
+    required = second.default is second.empty and second.kind is second.POSITIONAL_OR_KEYWORD
+    return second.name == "memory" or required
+
+
+def _is_path(model: str) -> bool:
+    return "/" in model or model.endswith(".safetensors")
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise UserError(f"{name}: {value!r} is not a whole number")
+    if value < least:
+        raise UserError(f"{name}: {value} is below {least}")
+    return int(value)
+
+
+def _same_stft(name: str, stft: Stft, n_fft: int | None, hop: int | None) -> None:
+    """An STFT that was asked for must be the model's."""
+    for key, asked, own in (("n_fft", n_fft, stft.n_fft), ("hop", hop, stft.hop)):
+        if asked not in (None, own):
+            raise UserError(f"{key}: {asked}, but {name} was trained for {own}; leave it out")
+
+
+def _nearest_power(samples: float) -> int:
+    return 2 ** max(6, round(np.log2(samples)))
+
+
+def _resampled(x: Tensor, fs: int, to: int) -> Tensor:
+    """(..., N) at `fs` -> (..., ceil(N to / fs)) at `to`, Hz."""
+    if fs == to:
+        return x
+    try:
+        import soxr
+    except ImportError:
+        raise UserError(f"fs: {fs} Hz with a model of {to} Hz needs soxr; install it") from None
+    flat = x.reshape(-1, x.shape[-1]).mT.cpu().numpy()  # soxr has channels last
+    # all rows at once would be channels, of which soxr takes a limited number
+    rows = [soxr.resample(np.ascontiguousarray(row), fs, to) for row in flat.T]
+    out = torch.from_numpy(np.stack(rows)).to(x)
+    return out.reshape(*x.shape[:-1], out.shape[-1])
+
+
+def _fitted(x: Tensor, length: int) -> Tensor:
+    """Cut, or padded with zeros, to `length` samples: resampling may round up or down."""
+    return nn.functional.pad(x, (0, length - x.shape[-1]))
+
+
+def _like(x: Tensor, mix: Array) -> Any:
+    return x.cpu().numpy() if isinstance(mix, np.ndarray) else x
