@@ -32,19 +32,26 @@ def outer_transform(G: Tensor, v: Tensor, k: int) -> Tensor:
 
 
 def eigenvectors2(C: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvectors (..., 2) of C (..., 2, 2) with real eigenvalues: of the larger, of the smaller.
+    """Unit eigenvectors (..., 2) of C (..., 2, 2) with real eigenvalues: of the larger, the smaller.
 
     By Cayley-Hamilton the columns of `C - b I` are eigenvectors for the other eigenvalue `a`; the
-    longer column is taken.
+    longer column is taken. Where the eigenvalues are equal to rounding, any vectors are
+    eigenvectors: the unit vectors are.
     """
     half = (C[..., 0, 0] + C[..., 1, 1]).real / 2
     det = (C[..., 0, 0] * C[..., 1, 1] - C[..., 0, 1] * C[..., 1, 0]).real
     spread = (half.square() - det).clamp_min(torch.finfo(half.dtype).tiny).sqrt()
+    identity = torch.eye(2, dtype=C.dtype, device=C.device)
+    rounding = 16 * torch.finfo(half.dtype).eps
+    smallest = (rounding**2 * C.abs().square().sum((-2, -1))).clamp_min(rounding**4)
 
-    def vector(other: Tensor) -> Tensor:
-        columns = C - other[..., None, None] * torch.eye(2, dtype=C.dtype, device=C.device)
+    def vector(other: Tensor, k: int) -> Tensor:
+        columns = C - other[..., None, None] * identity
         norms = columns.abs().square().sum(-2)
-        second = (norms[..., 1] > norms[..., 0])[..., None]
-        return torch.where(second, columns[..., :, 1], columns[..., :, 0])
+        second = norms[..., 1] > norms[..., 0]
+        longer = torch.where(second[..., None], columns[..., :, 1], columns[..., :, 0])
+        square = torch.where(second, norms[..., 1], norms[..., 0])
+        unit = longer * torch.maximum(square, smallest).rsqrt()[..., None]
+        return torch.where((square > smallest)[..., None], unit, identity[k])
 
-    return vector(half - spread), vector(half + spread)
+    return vector(half - spread, 0), vector(half + spread, 1)

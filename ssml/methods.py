@@ -26,7 +26,7 @@ class Separated(NamedTuple):
 
     est: Tensor  # (K, N); zeros if the method failed
     curve: list[list[float]]  # SI-SDR in dB [iteration][source], iteration 0 is the mixture
-    failed: bool  # the outputs were not finite
+    failed: bool  # an output was silent, or not finite
 
 
 def build(params: Params, name: str) -> Method:
@@ -57,6 +57,7 @@ def separate(method: Method, mix: Tensor, ref: Tensor) -> Separated:
         matrix = si_sdr_matrix(est.double(), ref.double())
         order = pit(-torch.nan_to_num(matrix, nan=-1e3))[1]
         curve.append(matrix[order, torch.arange(len(ref))].tolist())
-    failed = not bool(torch.isfinite(est).all())
+    # filters that are no numbers give silence: see `demixing.project_back`
+    failed = not bool(torch.isfinite(est).all() and est.any(-1).all())
     est = torch.zeros_like(ref) if failed else est[order]
     return Separated(est, curve, failed)

@@ -95,3 +95,17 @@ def test_batch_equals_loop(rule):
 def test_silence_gives_finite_transforms(rule, dtype):
     A = UPDATES[rule](torch.zeros(3, 2, 2, 2, dtype=dtype))
     assert torch.isfinite(torch.view_as_real(A)).all()
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128])
+def test_sources_that_cannot_be_told_apart_are_left_apart(rule, dtype):
+    """All weights equal, with or without rounding: the transform stays well-conditioned."""
+    random = torch.Generator().manual_seed(0)
+    H = torch.randn(200, 3, 3, dtype=torch.complex128, generator=random)
+    H = H @ H.mH + torch.eye(3)
+    G = H[:, None].expand(-1, 3, -1, -1).clone()
+    G[100:] *= 1 + 1e-7 * torch.randn(100, 3, 1, 1, generator=random, dtype=torch.float64)
+    A = UPDATES[rule](G.to(dtype))
+    assert torch.linalg.cond(A).max() < 1e3
+    assert A.abs().max() < 1e2

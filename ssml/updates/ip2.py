@@ -36,6 +36,7 @@ def _pair(G_m: Tensor, G_n: Tensor, m: int, n: int) -> Tensor:
     rows = []
     for P, C, h in ((P_m, C_m, large), (P_n, C_n, small)):
         norm = (h.conj()[..., None, :] @ C @ h[..., None])[..., 0].real
-        h = h * norm.clamp_min(torch.finfo(norm.dtype).tiny).rsqrt()
+        floor = torch.finfo(norm.dtype).eps * C.diagonal(dim1=-2, dim2=-1).real.sum(-1)
+        h = h * torch.maximum(norm, floor[..., None]).rsqrt()
         rows.append((P @ h[..., None])[..., 0].conj())
     return torch.stack(rows, dim=-2)
