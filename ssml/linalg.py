@@ -32,7 +32,7 @@ def outer_transform(G: Tensor, v: Tensor, k: int) -> Tensor:
 
 
 def eigenvectors2(C: Tensor) -> tuple[Tensor, Tensor]:
-    """Unit eigenvectors (..., 2) of C (..., 2, 2) with real eigenvalues: of the larger, the smaller.
+    """Unit eigenvectors (..., 2) of C (..., 2, 2) for its larger and its smaller real eigenvalue.
 
     By Cayley-Hamilton the columns of `C - b I` are eigenvectors for the other eigenvalue `a`; the
     longer column is taken. Where the eigenvalues are equal to rounding, any vectors are
