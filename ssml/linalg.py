@@ -31,27 +31,29 @@ def outer_transform(G: Tensor, v: Tensor, k: int) -> Tensor:
     return G - G[..., :, k : k + 1] * v[..., None, :].conj()
 
 
-def eigenvectors2(C: Tensor) -> tuple[Tensor, Tensor]:
-    """Unit eigenvectors (..., 2) of C (..., 2, 2) for its larger and its smaller real eigenvalue.
+def pencil2(A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
+    """Vectors h (..., 2) of `A h = a B h` for the larger and the smaller a; A, B (..., 2, 2) > 0.
 
-    By Cayley-Hamilton the columns of `C - b I` are eigenvectors for the other eigenvalue `a`; the
-    longer column is taken. Where the eigenvalues are equal to rounding, any vectors are
-    eigenvectors: the unit vectors are.
+    With `B = L L^H` they come from the orthogonal eigenvectors of `L^-1 A L^-H`, the second being
+    made orthogonal to the first: even where both eigenvalues are equal to rounding, the two stay
+    far from parallel.
     """
-    half = (C[..., 0, 0] + C[..., 1, 1]).real / 2
-    det = (C[..., 0, 0] * C[..., 1, 1] - C[..., 0, 1] * C[..., 1, 0]).real
-    spread = (half.square() - det).clamp_min(torch.finfo(half.dtype).tiny).sqrt()
-    identity = torch.eye(2, dtype=C.dtype, device=C.device)
-    rounding = 16 * torch.finfo(half.dtype).eps
-    smallest = (rounding**2 * C.abs().square().sum((-2, -1))).clamp_min(rounding**4)
-
-    def vector(other: Tensor, k: int) -> Tensor:
-        columns = C - other[..., None, None] * identity
-        norms = columns.abs().square().sum(-2)
-        second = norms[..., 1] > norms[..., 0]
-        longer = torch.where(second[..., None], columns[..., :, 1], columns[..., :, 0])
-        square = torch.where(second, norms[..., 1], norms[..., 0])
-        unit = longer * torch.maximum(square, smallest).rsqrt()[..., None]
-        return torch.where((square > smallest)[..., None], unit, identity[k])
-
-    return vector(half - spread, 0), vector(half + spread, 1)
+    tiny = torch.finfo(A.real.dtype).tiny ** 0.5
+    low = torch.finfo(A.real.dtype).eps * (B[..., 0, 0] + B[..., 1, 1]).real + tiny
+    l00 = torch.maximum(B[..., 0, 0].real, low).sqrt()
+    l10 = B[..., 1, 0] / l00
+    l11 = torch.maximum(B[..., 1, 1].real - l10.abs().square(), low).sqrt()
+    zero = torch.zeros_like(l10)
+    rows = [1 / l00 + zero, zero, -l10 / (l00 * l11), 1 / l11 + zero]
+    inverse = torch.stack(rows, dim=-1).unflatten(-1, (2, 2))  # of L
+    S = inverse @ A @ inverse.mH
+    half = (S[..., 0, 0] - S[..., 1, 1]).real / 2
+    cross = S[..., 0, 1]
+    spread = (half.square() + cross.abs().square() + tiny**2).sqrt()
+    first = torch.where(half >= 0, spread + half + zero, cross)
+    second = torch.where(half >= 0, cross.conj(), spread - half + zero)
+    norm = (first.abs().square() + second.abs().square()).rsqrt()
+    first, second = first * norm, second * norm
+    large = torch.stack([first, second], dim=-1)
+    small = torch.stack([-second.conj(), first.conj()], dim=-1)
+    return tuple((inverse.mH @ v[..., None])[..., 0] for v in (large, small))  # type: ignore

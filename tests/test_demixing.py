@@ -50,13 +50,12 @@ def test_projection_back_of_singular_filters_is_finite():
     assert torch.isfinite(torch.view_as_real(demixing.project_back(W))).all()
 
 
-def test_larger_eigenvalue_comes_first():
+def test_vectors_of_a_pencil_the_larger_eigenvalue_first():
     A, B = (torch.randn(9, 2, 2, dtype=torch.complex128) for _ in range(2))
     A, B = A @ A.mH, B @ B.mH
-    C = torch.linalg.solve(B, A)
-    values = torch.linalg.eigvals(C).real.sort(-1).values
-    for vector, value in zip(linalg.eigenvectors2(C), (values[:, 1], values[:, 0]), strict=True):
-        torch.testing.assert_close(C @ vector[..., None], value[:, None, None] * vector[..., None])
+    values = torch.linalg.eigvals(torch.linalg.solve(B, A)).real.sort(-1).values
+    for h, value in zip(linalg.pencil2(A, B), (values[:, 1], values[:, 0]), strict=True):
+        torch.testing.assert_close(A @ h[..., None], value[:, None, None] * (B @ h[..., None]))
 
 
 def test_sphered_mixtures_have_covariance_one_and_give_the_mixture_back():

@@ -32,7 +32,7 @@ def _pair(G_m: Tensor, G_n: Tensor, m: int, n: int) -> Tensor:
     P_m = torch.linalg.solve_ex(G_m, E.expand(*G_m.shape[:-1], 2)).result
     P_n = torch.linalg.solve_ex(G_n, E.expand(*G_n.shape[:-1], 2)).result
     C_m, C_n = P_m[..., [m, n], :], P_n[..., [m, n], :]
-    large, small = linalg.eigenvectors2(torch.linalg.solve_ex(C_n, C_m).result)
+    large, small = linalg.pencil2(C_m, C_n)
     rows = []
     for P, C, h in ((P_m, C_m, large), (P_n, C_n, small)):
         norm = (h.conj()[..., None, :] @ C @ h[..., None])[..., 0].real
