@@ -104,8 +104,9 @@ def test_sources_that_cannot_be_told_apart_are_left_apart(rule, dtype):
     random = torch.Generator().manual_seed(0)
     H = torch.randn(200, 3, 3, dtype=torch.complex128, generator=random)
     H = H @ H.mH + torch.eye(3)
-    G = H[:, None].expand(-1, 3, -1, -1).clone()
-    G[100:] *= 1 + 1e-7 * torch.randn(100, 3, 1, 1, generator=random, dtype=torch.float64)
+    noise = torch.randn(200, 3, 3, 3, dtype=torch.complex128, generator=random)
+    size = torch.tensor([0, 1e-8, 1e-7, 1e-6]).repeat_interleave(50)[:, None, None, None]
+    G = torch.tensor([1.0, 1.9, 2.8])[:, None, None] * (H[:, None] + size * (noise + noise.mH))
     A = UPDATES[rule](G.to(dtype))
     assert torch.linalg.cond(A).max() < 1e3
     assert A.abs().max() < 1e2
