@@ -110,17 +110,25 @@ class Mixtures:
 def draw_batch(mixtures: Mixtures, step: int, size: int, n_samples: int, seed: int) -> Batch:
     """Batch number `step`: random cuts of mixtures, every mixture once an epoch.
 
-    Depends on `(seed, step)` alone, so training resumes without a state. A mixture shorter than
-    `n_samples` is padded with zeros at its end.
+    Depends on `(seed, step)` alone, so training resumes without a state. A cut begins where every
+    source still has a quarter of its length to say; a mixture shorter than `n_samples` is padded
+    with zeros at its end.
     """
     mix, ref = [], []
     for position in range(step * size, (step + 1) * size):
         epoch, place = divmod(position, len(mixtures))
         order = generator(seed, "epoch", epoch).permutation(len(mixtures))
         example = mixtures[int(order[place])]
-        spare = example.mix.shape[1] - n_samples
-        start = int(generator(seed, "cut", position).integers(max(spare, 0) + 1))
+        latest = min(example.mix.shape[1] - n_samples, _last_heard(example) - n_samples // 4)
+        start = int(generator(seed, "cut", position).integers(max(latest, 0) + 1))
         for parts, audio in ((mix, example.mix), (ref, example.reverberant)):
             cut = audio[:, start : start + n_samples]
             parts.append(np.pad(cut, ((0, 0), (0, n_samples - cut.shape[1]))))
     return Batch(np.stack(mix), np.stack(ref))
+
+
+def _last_heard(example: Example) -> int:
+    """The sample at which the first of the sources falls silent (60 dB below its peak)."""
+    audible = np.abs(example.reverberant)
+    audible = audible > 1e-3 * audible.max(axis=-1, keepdims=True)
+    return int(min(audible.shape[1] - np.argmax(audible[:, ::-1], axis=-1)))

@@ -96,3 +96,14 @@ def test_a_missing_member_is_an_error_that_names_it(tmp_path):
 def test_another_rate_is_an_error(shards):
     with pytest.raises(UserError, match="16000 Hz where 8000 Hz"):
         Mixtures(shards, 8000)[0]
+
+
+def test_every_source_is_heard_in_every_cut(tmp_path):
+    """Also where one source is silent for most of the mixture."""
+    whole = example(0, 40000)
+    whole.reverberant[1, 6000:] = 0
+    write_tar(tmp_path / "x.tar", [("m-0", encode_example(whole, 16000))])
+    mixtures = Mixtures([tmp_path / "x.tar"], 16000)
+    cuts = [draw_batch(mixtures, step, 1, 8000, 0).ref[0] for step in range(40)]
+    heard = [int((np.abs(cut[1]) > 0.001).sum()) for cut in cuts]
+    assert min(heard) >= 1900 and max(heard) > 4000
