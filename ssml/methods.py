@@ -48,6 +48,8 @@ def build(params: Params, name: str) -> Method:
 @torch.no_grad()
 def separate(method: Method, mix: Tensor, ref: Tensor) -> Separated:
     """Separate a mixture (M, N) and follow its SI-SDR against the references (K, N)."""
+    device = checkpoint.device()  # where `build` put the network
+    mix, ref = mix.to(device), ref.to(device)
     curve, est, order = [], mix, torch.arange(len(ref))
     X = method.stft.forward(mix)
     for i, state in enumerate(iva.iterate(X, method.model, method.rule, method.iterations)):
@@ -60,4 +62,4 @@ def separate(method: Method, mix: Tensor, ref: Tensor) -> Separated:
     # filters that are no numbers give silence: see `demixing.project_back`
     failed = not bool(torch.isfinite(est).all() and est.any(-1).all())
     est = torch.zeros_like(ref) if failed else est[order]
-    return Separated(est, curve, failed)
+    return Separated(est.cpu(), curve, failed)

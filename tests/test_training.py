@@ -90,7 +90,7 @@ def test_training_separates_better_than_it_began(mixtures, tmp_path):
 
 
 @pytest.mark.parametrize("loss", ["sdr", "coherence"])
-def test_the_cost_of_perfect_filters_is_near_its_bound(loss, mixtures):
+def test_more_iterations_cost_less(loss, mixtures):
     params = PARAMS.model_copy(update={"loss": loss})
     trainer = Trainer(params, 1, 16000, torch.device("cpu"))
     example = mixtures[0]
