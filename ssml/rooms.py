@@ -106,8 +106,8 @@ def render(
 ) -> Example:
     """Simulate `scene` with its utterances' audio below `root`, as what a shard stores."""
     dry = np.zeros((len(utterances), scene.n_samples), np.float32)
-    for k, (utterance, start) in enumerate(zip(utterances, scene.starts, strict=True)):
-        speech = load(utterance, root)[start : start + scene.n_samples]
+    for k, (utterance, (start, stop)) in enumerate(zip(utterances, scene.cuts, strict=True)):
+        speech = load(utterance, root)[start:stop]
         dry[k, : len(speech)] = speech
     mixture = simulate(scene, dry, params, seed, fs)
     info = scene.to_json() | {

@@ -30,7 +30,7 @@ class Scene:
     mics: tuple[Point, ...]  # M of them, the first is the reference
     speakers: tuple[Point, ...]  # K positions
     utterances: tuple[str, ...]
-    starts: tuple[int, ...]  # first sample used of each utterance
+    cuts: tuple[tuple[int, int], ...]  # first sample used of each utterance, and the one after
     levels: tuple[float, ...]  # against the first speaker, on the reverberant images
     snr: float
 
@@ -39,11 +39,11 @@ class Scene:
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> "Scene":
-        points = ("mics", "speakers")
+        nested = ("mics", "speakers", "cuts")
         fields: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
-        fields |= {k: tuple(tuple(point) for point in fields[k]) for k in points}
+        fields |= {k: tuple(tuple(inner) for inner in fields[k]) for k in nested}
         return Scene(**fields)
 
 
@@ -65,7 +65,7 @@ def draw(
     id = f"{name}-{index:06d}"
     rng = generator(seed, "scene", id)
     picks = _pick(name, chosen, utterances, fs, rng)
-    n_samples, starts = _cut(chosen, picks, fs, rng)
+    n_samples, cuts = _cut(chosen, picks, fs, rng)
     room, mics, speakers = _place(params, chosen.speakers, rng, id)
     levels = (0.0, *rng.uniform(*params.level, chosen.speakers - 1))
     return Scene(
@@ -76,7 +76,7 @@ def draw(
         mics=tuple(map(_point, mics)),
         speakers=tuple(map(_point, speakers)),
         utterances=tuple(pick.utterance for pick in picks),
-        starts=starts,
+        cuts=cuts,
         levels=tuple(round(float(level), 3) for level in levels),
         snr=round(rng.uniform(*params.snr), 3),
     )
@@ -94,7 +94,7 @@ def _pick(
     low, high = chosen.seconds[0] * fs, chosen.seconds[1] * fs
     pool: dict[str, list[Utterance]] = {}
     for utterance in utterances:
-        fits = utterance.samples >= low and (chosen.length == "min" or utterance.samples <= high)
+        fits = utterance.samples >= low and (chosen.length != "max" or utterance.samples <= high)
         if utterance.split == chosen.split and fits:
             pool.setdefault(utterance.speaker, []).append(utterance)
     if len(pool) < chosen.speakers:
@@ -109,13 +109,18 @@ def _pick(
 
 def _cut(
     chosen: SetParams, picks: Sequence[Utterance], fs: int, rng: np.random.Generator
-) -> tuple[int, tuple[int, ...]]:
-    """Length of the mixture, and where each utterance starts to be used."""
+) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """Length of the mixture, and the part that is used of each utterance."""
     lengths = [pick.samples for pick in picks]
     if chosen.length == "max":
-        return max(lengths), (0,) * len(picks)
-    n_samples = min(*lengths, int(chosen.seconds[1] * fs))
-    return n_samples, tuple(int(rng.integers(length - n_samples + 1)) for length in lengths)
+        return max(lengths), tuple((0, length) for length in lengths)
+    low, high = (int(seconds * fs) for seconds in chosen.seconds)
+    if chosen.length == "min":
+        used = [min(*lengths, high)] * len(picks)
+    else:
+        used = [int(rng.integers(low, min(length, high) + 1)) for length in lengths]
+    starts = [int(rng.integers(n - m + 1)) for n, m in zip(lengths, used, strict=True)]
+    return max(used), tuple((start, start + m) for start, m in zip(starts, used, strict=True))
 
 
 def _place(

@@ -39,7 +39,7 @@ def real_mixture(librispeech) -> tuple[np.ndarray, np.ndarray]:
         mics=((3.0, 2.5, 1.5), (3.08, 2.5, 1.5)),
         speakers=((2.0, 1.5, 1.6), (4.2, 1.8, 1.7)),
         utterances=("a", "b"),
-        starts=(0, 0),
+        cuts=((0, n_samples), (0, n_samples)),
         levels=(0.0, 1.0),
         snr=25.0,
     )

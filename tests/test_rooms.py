@@ -18,7 +18,7 @@ SCENE = Scene(
     mics=((3.0, 2.5, 1.5), (3.1, 2.5, 1.5)),
     speakers=((2.0, 1.5, 1.6), (4.2, 3.3, 1.7)),
     utterances=("a", "b"),
-    starts=(0, 0),
+    cuts=((0, FS), (0, FS)),
     levels=(0.0, -4.0),
     snr=20.0,
 )

@@ -52,7 +52,20 @@ def test_min_cuts_to_the_shortest():
     scene = draw("train", 0, params, 1, pool(), 16000)
     lengths = [48000 + 100 * int(name.split("-")[1]) for name in scene.utterances]
     assert scene.n_samples == min(lengths)
-    assert all(s + scene.n_samples <= n for s, n in zip(scene.starts, lengths, strict=True))
+    for (start, stop), length in zip(scene.cuts, lengths, strict=True):
+        assert start >= 0 and stop == start + scene.n_samples <= length
+
+
+def test_random_takes_a_part_of_each():
+    sets = {"train": PARAMS.sets["test2"].model_copy(update={"length": "random"})}
+    params = PARAMS.model_copy(update={"sets": sets})
+    scenes = [draw("train", i, params, 1, pool(), 16000) for i in range(40)]
+    parts = np.array([[stop - start for start, stop in scene.cuts] for scene in scenes])
+    assert [scene.n_samples for scene in scenes] == parts.max(-1).tolist()
+    assert (parts >= 2 * 16000).all() and (np.abs(np.diff(parts)) > 16000 / 4).mean() > 0.5
+    for scene in scenes:
+        for name, (start, stop) in zip(scene.utterances, scene.cuts, strict=True):
+            assert 0 <= start < stop <= 48000 + 100 * int(name.split("-")[1])
 
 
 def test_json_gives_the_scene_back():
