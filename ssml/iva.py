@@ -1,15 +1,18 @@
 """AuxIVA: the only loop of source model, weighted covariances, update rule and transform."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from . import demixing
+from . import demixing, kernels
 from .models import SourceModel
 from .stft import Stft
-from .updates import Rule
+from .updates import UPDATES, Rule
 
 
 class Demixing(NamedTuple):
@@ -34,23 +37,80 @@ def iterate(X: Tensor, model: SourceModel, rule: Rule, n_iter: int) -> Iterator[
     X (..., M, F, T) complex. Scale of X does not matter: the outputs' scale is arbitrary until
     `projected_back`.
     """
-    level = X.abs().square().mean((-3, -2, -1), keepdim=True).sqrt()
-    Z, L = demixing.sphere(X / level.clamp_min(torch.finfo(level.dtype).tiny))
-    P = demixing.outer_products(Z)
+    L, filters = _sphered(X, model, rule, n_iter)
     inverse = torch.linalg.inv(L)
-    W, memory = L.to(X.dtype), None  # of Z: at first the outputs are the microphones
-    for i in range(n_iter + 1):
+    for W in filters:
         yield Demixing(X, (W.to(inverse.dtype) @ inverse).to(X.dtype))
-        if i < n_iter:
-            U, memory = model(demixing.power(W, P), memory)
-            A = rule(demixing.covariance(W, U, P))
-            W = (A[..., :, :, None] * W[..., None, :, :]).sum(-2)  # A W
 
 
-def demix(X: Tensor, model: SourceModel, rule: Rule, n_iter: int) -> Demixing:
-    """The state after `n_iter` iterations, see `iterate`."""
-    *_, last = iterate(X, model, rule, n_iter)
-    return last
+def demix(
+    X: Tensor, model: SourceModel, rule: Rule, n_iter: int, recompute: bool = False
+) -> Demixing:
+    """The state after `n_iter` iterations, see `iterate`.
+
+    recompute: for a gradient keep the filters alone, and compute each iteration again on the way
+    back: memory does not grow with their number (Saijo & Scheibler 2022).
+    """
+    L, filters = _sphered(X, model, rule, n_iter, recompute)
+    *_, W = filters
+    return Demixing(X, (W.to(L.dtype) @ torch.linalg.inv(L)).to(X.dtype))
+
+
+def _sphered(
+    X: Tensor, model: SourceModel, rule: Rule, n_iter: int, recompute: bool = False
+) -> tuple[Tensor, Iterator[Tensor]]:
+    """L (..., F, M, M) of `demixing.sphere`, and the filters of the sphered mixture."""
+    level = torch.view_as_real(X).square().mean((-4, -3, -2, -1)).sqrt()
+    scale = 1 / level.clamp_min(torch.finfo(level.dtype).tiny)
+    name = next((name for name, known in UPDATES.items() if known is rule), "")
+    if kernels.available(X):
+        P, L = kernels.sphere(X, scale)
+    else:
+        Z, L = demixing.sphere(X * scale[..., None, None, None])
+        P = demixing.outer_products(Z)
+    if kernels.separates(X, model, name):
+        return L, kernels.iterate(P, L.clone(), model, name, n_iter)
+    step = kernels.step if kernels.differentiates(X, name) else partial(_step, rule=rule)
+    step = partial(step, model=model)
+    if recompute and torch.is_grad_enabled():
+        contexts = partial(_contexts, model)
+        step = partial(checkpoint, step, use_reentrant=False, context_fn=contexts)
+    return L, _filters(P, L.to(X.dtype), step, n_iter)
+
+
+def _filters(P: Tensor, W: Tensor, step: Callable, n_iter: int) -> Iterator[Tensor]:
+    """The filters before the first and after each iteration."""
+    memory = None
+    yield W
+    for _ in range(n_iter):
+        W, memory = step(W, P, memory)
+        yield W
+
+
+def _step(W: Tensor, P: Tensor, memory: Any, model: SourceModel, rule: Rule) -> tuple[Tensor, Any]:
+    """The reference of an iteration, on any device and differentiable."""
+    U, memory = model(demixing.power(W, P), memory)
+    A = rule(demixing.covariance(W, U, P))
+    return (A[..., :, :, None] * W[..., None, :, :]).sum(-2), memory  # A W
+
+
+def _contexts(model: SourceModel) -> tuple[AbstractContextManager, AbstractContextManager]:
+    """Of the first and the second computation of an iteration."""
+    return nullcontext(), _uncounted(model)
+
+
+@contextmanager
+def _uncounted(model: SourceModel) -> Iterator[None]:
+    """Let batch normalisation leave its running statistics as they are."""
+    parts = model.modules() if isinstance(model, nn.Module) else ()
+    norms = [part for part in parts if getattr(part, "track_running_stats", False)]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
 
 
 def separate(

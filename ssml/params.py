@@ -64,13 +64,17 @@ class CorpusParams(Section):
 
 
 class SetParams(Section):
-    """A set of mixtures: `min` cuts utterances to the shortest, `max` pads them to the longest."""
+    """A set of mixtures.
+
+    `min` cuts utterances to the shortest, `max` pads them to the longest, `random` takes a part of
+    random length of each and pads that.
+    """
 
     split: Literal["train", "dev", "test"]
     speakers: Annotated[int, Field(ge=2, le=8)]
     mixtures: Count
-    length: Literal["min", "max"]
-    seconds: Range  # utterances outside are not used (max) or cut (min, upper end)
+    length: Literal["min", "max", "random"]
+    seconds: Range  # utterances outside are not used; longer ones are, and cut, but with max
 
 
 class ScenesParams(Section):
@@ -118,6 +122,7 @@ class VariantParams(Section):
     warmup: Natural  # steps
     clip: Positive  # percentile of the past gradient norms (AutoClip)
     average: Annotated[float, Field(ge=0, lt=1)]  # decay of the weights' moving average
+    recompute: bool  # memory that does not grow with the iterations, for a third more time
     validate_every: Count  # steps
     checkpoint_every: Count  # steps
 

@@ -54,7 +54,8 @@ class Trainer:
     def cost(self, batch: Batch, n_iter: int) -> Tensor:
         """Mean permutation-invariant loss of a batch after `n_iter` iterations."""
         mix, ref = (torch.from_numpy(audio).to(self.device) for audio in batch)
-        Y = iva.demix(self.stft.forward(mix), self.network, self.rule, n_iter).projected_back().Y
+        X, recompute = self.stft.forward(mix), self.params.recompute
+        Y = iva.demix(X, self.network, self.rule, n_iter, recompute).projected_back().Y
         est = losses.Sources(self.stft.inverse(Y, mix.shape[-1]), Y)
         cost = self.loss(est, losses.Sources(ref, self.stft.forward(ref)))
         return losses.pit(cost)[0].mean()

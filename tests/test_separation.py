@@ -7,13 +7,14 @@ import torch
 from ssml import checkpoint, demixing, iva
 from ssml.errors import UserError
 from ssml.models import CLASSICAL
-from ssml.models.spherical import laplace
+from ssml.models import CLASSICAL
 from ssml.separation import Separator, separate
 from ssml.stft import Stft
 from ssml.updates import UPDATES
 from tests.conftest import speechlike
 
 SMALL = {"n_fft": 256, "hop": 64, "n_iter": 5}
+laplace = CLASSICAL["laplace"]()
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ PARAMS = VariantParams(
     warmup=2,
     clip=50,
     average=0.5,
+    recompute=False,
     validate_every=4,
     checkpoint_every=2,
 )

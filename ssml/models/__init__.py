@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .glu import Glu
 from .nmf import Nmf
-from .spherical import gauss, laplace
+from .spherical import Spherical, gauss, laplace
 
 
 class SourceModel(Protocol):
@@ -21,8 +21,8 @@ class SourceModel(Protocol):
 
 
 CLASSICAL: dict[str, Callable[[], SourceModel]] = {
-    "laplace": lambda: laplace,
-    "gauss": lambda: gauss,
+    "laplace": lambda: Spherical(laplace),
+    "gauss": lambda: Spherical(gauss),
     "nmf": Nmf,
 }
 NETWORKS: dict[str, Callable[..., nn.Module]] = {"glu": Glu}

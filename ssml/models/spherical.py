@@ -1,23 +1,36 @@
 """Spherical source models: a frame's bins share one variance."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 
-def _frame_power(power: Tensor) -> Tensor:
-    """`norm(Y[k,:,t])^2`, floored far below the mean for silent frames; (..., K, 1, T)."""
-    total = power.sum(-2, keepdim=True)
-    tiny = torch.finfo(power.dtype).tiny ** 0.5
-    return torch.maximum(total, 1e-10 * total.mean(-1, keepdim=True)) + tiny
+@dataclass(frozen=True)
+class Spherical:
+    """Weights of a frame, the same in all its bins, from its power over all bins."""
+
+    weights: Callable[[Tensor, int], Tensor]  # norm(Y[k,:,t])^2 (..., K, T), and F -> (..., K, T)
+
+    def __call__(self, power: Tensor, memory: Any = None) -> tuple[Tensor, Any]:
+        U = self.of_frames(power.sum(-2), power.shape[-2])
+        return U[..., None, :].expand_as(power), memory
+
+    def of_frames(self, total: Tensor, bins: int) -> Tensor:
+        """(..., K, T) -> (..., K, T); silent frames are floored far below the mean."""
+        floor = 1e-10 * total.mean(-1, keepdim=True)
+        return self.weights(
+            torch.maximum(total, floor) + torch.finfo(total.dtype).tiny ** 0.5, bins
+        )
 
 
-def laplace(power: Tensor, memory: Any = None) -> tuple[Tensor, Any]:
-    """Spherical Laplace: `U = 1 / (2 norm(Y[k,:,t]))` (Ono 2011); power (..., K, F, T)."""
-    return (0.5 * _frame_power(power).rsqrt()).expand_as(power), memory
+def laplace(total: Tensor, bins: int) -> Tensor:
+    """Spherical Laplace: `U = 1 / (2 norm(Y[k,:,t]))` (Ono 2011)."""
+    return 0.5 * total.rsqrt()
 
 
-def gauss(power: Tensor, memory: Any = None) -> tuple[Tensor, Any]:
-    """Time-varying Gauss: `U = F / norm(Y[k,:,t])^2` (Ono 2012); power (..., K, F, T)."""
-    return (power.shape[-2] / _frame_power(power)).expand_as(power), memory
+def gauss(total: Tensor, bins: int) -> Tensor:
+    """Time-varying Gauss: `U = F / norm(Y[k,:,t])^2` (Ono 2012)."""
+    return bins / total

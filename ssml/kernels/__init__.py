@@ -1,0 +1,117 @@
+"""Iterations on a CPU, compiled: a bin's covariances, its rule and its new powers while the bin is
+in the cache. What they compute is in `demixing` and `updates`; these agree with it to rounding.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..models import SourceModel, Spherical
+from .autograd import Iterate, Power
+from .shares import Shares, flat
+
+Sweep = Callable[..., Tensor]
+
+
+RULES = ("iss", "ip", "ip2")
+
+
+def available(X: Tensor) -> bool:
+    """Whether X is on the CPU and wants no gradient of its own."""
+    return X.device.type == "cpu" and not (torch.is_grad_enabled() and X.requires_grad)
+
+
+def separates(X: Tensor, model: SourceModel, rule: str) -> bool:
+    """Whether `iterate` can be used: nothing wants a gradient, not even of the weights."""
+    derives = torch.is_grad_enabled() and not isinstance(model, Spherical)
+    return available(X) and rule in RULES and not derives
+
+
+def differentiates(X: Tensor, rule: str) -> bool:
+    """Whether `step` can be used: its derivative is that with respect to the weights alone."""
+    return available(X) and rule == "iss"
+
+
+def step(W: Tensor, P: Tensor, memory: Any, model: SourceModel) -> tuple[Tensor, Any]:
+    """One differentiable iteration with ISS: W (..., F, K, M), P (..., F, M * M, T)."""
+    W = W.to(torch.complex128)
+    U, memory = model(Power.apply(W, P), memory)
+    return Iterate.apply(W, U, P), memory
+
+
+def sphere(X: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Outer products P (..., F, M * M, T) of the sphered mixtures `scale X`, and L (..., F, M, M).
+
+    X (..., M, F, T) complex, scale (...); see `demixing.sphere` and `demixing.outer_products`.
+    """
+    from . import bins  # numba takes a moment to import
+
+    *batch, M, F, T = X.shape
+    P = torch.empty(*batch, F, M * M, T, dtype=X.real.dtype)
+    L = torch.zeros(*batch, F, M, M, dtype=torch.complex128)
+    x, p, low, scales = flat(X, 3), flat(P, 3), flat(L, 3), scale.flatten().tolist()
+    with Shares(len(x), F) as shares:
+        shares.each(lambda b, _, *part: bins.prepare(x[b], scales[b], p[b], low[b], *part))
+    return P, L
+
+
+def iterate(P: Tensor, W: Tensor, model: SourceModel, rule: str, n_iter: int) -> Iterator[Tensor]:
+    """Yield filters (..., F, K, M) complex128 `n_iter + 1` times, each in the place of the last.
+
+    P (..., F, M * M, T) outer products, W (..., F, K, M) complex128, contiguous, to begin with.
+    """
+    yield W
+    if n_iter == 0:
+        return
+    memory = None
+    with Shares(P[..., 0, 0, 0].numel(), P.shape[-3]) as shares:
+        sweep = (_frames if isinstance(model, Spherical) else _bins)(shares, P, W, rule)
+        power = sweep(None)
+        for i in range(n_iter):
+            if isinstance(model, Spherical):
+                U = model.of_frames(power, P.shape[-3])
+            else:
+                U, memory = model(power, memory)
+            power = sweep(U, powers=i + 1 < n_iter)
+            yield W
+
+
+def _frames(shares: Shares, P: Tensor, W: Tensor, rule: str) -> Sweep:
+    """Sweeps `U -> power`, both over all bins, (..., K, T); the power alone where U is None."""
+    from . import bins
+
+    p, w, iterate = flat(P, 3), flat(W, 3), bins.FRAMES[rule]
+    total = P.new_empty(len(p), shares.per_mixture, w.shape[-2], p.shape[-1])
+    out = total.numpy()
+
+    def sweep(U: Tensor | None, powers: bool = True) -> Tensor:
+        total.zero_()
+        if U is None:
+            shares.each(lambda b, i, *part: bins.frame_power(p[b], w[b], out[b, i], *part))
+        else:
+            u = flat(U, 2)
+            shares.each(lambda b, i, *part: iterate(p[b], w[b], u[b], out[b, i], powers, *part))
+        return total.sum(1).reshape(*P.shape[:-3], *total.shape[2:])
+
+    return sweep
+
+
+def _bins(shares: Shares, P: Tensor, W: Tensor, rule: str) -> Sweep:
+    """Sweeps `U -> power`, (..., K, F, T), as `_frames`."""
+    from . import bins
+
+    p, w, iterate = flat(P, 3), flat(W, 3), bins.BINS[rule]
+    power = P.new_empty(len(p), w.shape[-2], p.shape[1], p.shape[-1])
+    out = power.numpy()
+
+    def sweep(U: Tensor | None, powers: bool = True) -> Tensor:
+        if U is None:
+            shares.each(lambda b, _, *part: bins.bin_power(p[b], w[b], out[b], *part))
+        else:
+            u = flat(U, 3)
+            shares.each(lambda b, _, *part: iterate(p[b], w[b], u[b], out[b], powers, *part))
+        return power.reshape(*P.shape[:-3], *power.shape[1:])
+
+    return sweep

@@ -1,0 +1,154 @@
+"""Compiled derivatives of `bins`: adjoints of an iteration with ISS and of the outputs' power.
+
+The adjoint z' of a complex z is such that a real loss changes by `Re(conj(z') dz)`, as in torch.
+"""
+
+import numpy as np
+
+from . import rules
+from .bins import add_rows, covariances, identity, moments, row_times
+from .compiled import compiled, inner
+
+
+@compiled
+def power(P, W, given, back_W, first, last):
+    """Write the adjoint of W for that of the power (K, F, T): `2 w_k sum_t given X X^H`."""
+    K, M = W.shape[1:]
+    v = np.empty(M * M)
+    for f in range(first, last):
+        for k in range(K):
+            moments(P[f], given[k, f], v)
+            row_times(W[f, k], v, 2.0 * P.shape[2], back_W[f, k])
+
+
+@compiled
+def iterate(P, W, U, given, back_W, back_U, first, last):
+    """Write the adjoints of W and U for `given`, that of the W after an iteration with ISS."""
+    K, M = W.shape[1:]
+    V, back_V = np.empty((K, M * M)), np.empty((K, M * M))
+    left = np.empty((K, K, M), W.dtype)
+    G, back_G = np.empty((K, K, K), W.dtype), np.empty((K, K, K), W.dtype)
+    A, back_A = np.empty((K, K), W.dtype), np.empty((K, K), W.dtype)
+    eps, tiny = np.finfo(P.dtype).eps, np.sqrt(np.finfo(P.dtype).tiny)
+    for f in range(first, last):
+        for k in range(K):
+            moments(P[f], U[k, f], V[k])
+        covariances(V, W[f], left, G, eps, tiny)
+        identity(A)
+        rules.iss(G, A, eps)
+        _of_product(A, W[f], given[f], back_A, back_W[f])
+        _of_iss(G, back_A, back_G)
+        _of_covariances(V, W[f], left, back_G, eps, back_V, back_W[f])
+        for k in range(K):
+            for t in range(P.shape[2]):
+                back_U[k, f, t] = 0
+            for r in range(M * M):
+                back_V[k, r] /= P.shape[2]
+            add_rows(back_V[k], P[f], back_U[k, f])
+
+
+@inner
+def _of_product(A, W, given, back_A, back_W):
+    """Adjoints of A, W for that of `A W`; both are written."""
+    K, M = W.shape
+    for i in range(K):
+        for j in range(K):
+            total = given[i, 0] * np.conj(W[j, 0])
+            for b in range(1, M):
+                total += given[i, b] * np.conj(W[j, b])
+            back_A[i, j] = total
+    for j in range(K):
+        for b in range(M):
+            total = np.conj(A[0, j]) * given[0, b]
+            for i in range(1, K):
+                total += np.conj(A[i, j]) * given[i, b]
+            back_W[j, b] = total
+
+
+@inner
+def _of_iss(G, back, back_G):
+    """Adjoint of G for `back`, that of the transform `rules.iss` makes of it, which is used up."""
+    K = G.shape[0]
+    for m in range(K):
+        for i in range(K):
+            for j in range(K):
+                back_G[m, i, j] = 0
+    states = np.empty((K + 1, K, K), G.dtype)  # A before each k
+    identity(states[0])
+    for k in range(K):
+        for i in range(K):
+            for j in range(K):
+                states[k + 1, i, j] = states[k, i, j]
+        rules.steer(G, states[k + 1], k)
+    c, back_c = np.empty(K, G.dtype), np.empty(K, G.dtype)
+    for k in range(K - 1, -1, -1):
+        A = states[k]
+        own = np.zeros(K, G.dtype)  # what the adjoint of row k of A gains
+        for m in range(K):
+            norm = rules.column(G[m], A, k, c)
+            back_v = back[m, 0] * np.conj(A[k, 0])
+            for j in range(1, K):
+                back_v += back[m, j] * np.conj(A[k, j])
+            back_v = -back_v
+            if m == k:
+                v = complex(1 - 1 / np.sqrt(norm), 0.0)
+                back_norm = 0.5 * back_v.real / (norm * np.sqrt(norm))
+            else:
+                cross = A[m, 0] * c[0]
+                for j in range(1, K):
+                    cross += A[m, j] * c[j]
+                v = cross / norm
+                back_norm = -(np.conj(back_v) * v).real / norm
+            for j in range(K):
+                own[j] -= np.conj(v) * back[m, j]
+                back_c[j] = back_norm * np.conj(A[k, j])
+                own[j] += back_norm * np.conj(c[j])
+            if m != k:
+                back_cross = back_v / norm
+                for j in range(K):
+                    back_c[j] += np.conj(A[m, j]) * back_cross
+                    back[m, j] += back_cross * np.conj(c[j])
+            for i in range(K):
+                for j in range(K):
+                    back_G[m, i, j] += back_c[i] * A[k, j]
+                    own[j] += G[m, i, j] * np.conj(back_c[i])
+        for j in range(K):
+            back[k, j] += own[j]
+
+
+@inner
+def _of_covariances(V, W, left, back_G, eps, back_V, back_W):
+    """Adjoint of V, written, and of W, added, for that of the loaded `G[k] = W V[k] W^H`."""
+    K, M = W.shape
+    L = np.empty((K, M), W.dtype)
+    full = np.empty((M, M), W.dtype)
+    for k in range(K):
+        trace = 0.0
+        for i in range(K):
+            trace += back_G[k, i, i].real
+        for i in range(K):
+            back_G[k, i, i] += 10 * eps * trace / K
+        for i in range(K):
+            for b in range(M):
+                total, other = back_G[k, i, 0] * W[0, b], np.conj(back_G[k, 0, i]) * left[k, 0, b]
+                for j in range(1, K):
+                    total += back_G[k, i, j] * W[j, b]
+                    other += np.conj(back_G[k, j, i]) * left[k, j, b]
+                L[i, b] = total
+                back_W[i, b] += other
+        row = np.empty(M, W.dtype)
+        for i in range(K):
+            row_times(L[i], V[k], 1.0, row)
+            for b in range(M):
+                back_W[i, b] += row[b]
+        for a in range(M):
+            for b in range(M):
+                total = np.conj(W[0, a]) * L[0, b]
+                for i in range(1, K):
+                    total += np.conj(W[i, a]) * L[i, b]
+                full[a, b] = total
+        for a in range(M):
+            back_V[k, a * M + a] = full[a, a].real
+            for b in range(a + 1, M):
+                back_V[k, a * M + b] = full[a, b].real + full[b, a].real
+                back_V[k, b * M + a] = full[a, b].imag - full[b, a].imag

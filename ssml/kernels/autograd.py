@@ -1,0 +1,67 @@
+"""The compiled power and iteration (ISS) as functions that torch can differentiate.
+
+W (..., F, K, M) complex128, P (..., F, M * M, T) outer products, which get no gradient.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .shares import Shares, flat
+
+
+class Power(torch.autograd.Function):
+    """`power(W, P)`: (..., K, F, T), as `demixing.power`."""
+
+    @staticmethod
+    def forward(ctx: Any, W: Tensor, P: Tensor) -> Tensor:  # type: ignore[override]
+        from . import bins
+
+        ctx.save_for_backward(W, P)
+        power = P.new_empty(*W.shape[:-3], W.shape[-2], W.shape[-3], P.shape[-1])
+        p, w, out = flat(P, 3), flat(W, 3), flat(power, 3)
+        with Shares(*w.shape[:2]) as shares:
+            shares.each(lambda b, _, *part: bins.bin_power(p[b], w[b], out[b], *part))
+        return power
+
+    @staticmethod
+    def backward(ctx: Any, given: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        from . import adjoints
+
+        W, P = ctx.saved_tensors
+        back = torch.empty_like(W)
+        p, w, g, out = flat(P, 3), flat(W, 3), flat(given, 3), flat(back, 3)
+        with Shares(*w.shape[:2]) as shares:
+            shares.each(lambda b, _, *part: adjoints.power(p[b], w[b], g[b], out[b], *part))
+        return back, None
+
+
+class Iterate(torch.autograd.Function):
+    """`iterate(W, U, P)`: W after an iteration with weights U (..., K, F, T)."""
+
+    @staticmethod
+    def forward(ctx: Any, W: Tensor, U: Tensor, P: Tensor) -> Tensor:  # type: ignore[override]
+        from . import bins
+
+        ctx.save_for_backward(W, U, P)
+        after = W.clone(memory_format=torch.contiguous_format)
+        p, w, u = flat(P, 3), flat(after, 3), flat(U, 3)
+        with Shares(*w.shape[:2]) as shares:
+            shares.each(lambda b, _, *part: bins.BINS["iss"](p[b], w[b], u[b], u[b], False, *part))
+        return after
+
+    @staticmethod
+    def backward(ctx: Any, given: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+        from . import adjoints
+
+        W, U, P = ctx.saved_tensors
+        back_W = torch.empty(W.shape, dtype=W.dtype)
+        back_U = torch.empty(U.shape, dtype=U.dtype)
+        p, w, u, g = flat(P, 3), flat(W, 3), flat(U, 3), flat(given, 3)
+        x, y = flat(back_W, 3), flat(back_U, 3)
+        with Shares(*w.shape[:2]) as shares:
+            shares.each(
+                lambda b, _, *part: adjoints.iterate(p[b], w[b], u[b], g[b], x[b], y[b], *part)
+            )
+        return back_W, back_U, None

@@ -1,0 +1,27 @@
+"""How everything here is compiled: without the interpreter's lock, and kept on disk."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+OPTIONS = {
+    "nogil": True,
+    "error_model": "numpy",
+    # sums may be reordered into vector lanes; NaN and infinity keep their meaning
+    "fastmath": {"reassoc", "contract", "nsz", "arcp"},
+}
+
+
+def inner(function: Callable[..., Any]) -> Callable[..., Any]:
+    """For compiled code alone to call: no wrappers, which take as long to compile."""
+    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile at the first call with arguments of a kind; in every process anew where no folder
+    can be written to."""
+    try:
+        return numba.njit(cache=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+    except RuntimeError:  # no place for the cache
+        return numba.njit(no_cfunc_wrapper=True, **OPTIONS)(function)

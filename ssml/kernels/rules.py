@@ -1,0 +1,179 @@
+"""The update rules of `updates/` on one bin: G (K, K, K) complex128, loaded -> A (K, K) in place.
+
+A is I at first; `G[m]` is the covariance of the outputs, weighted for source m. Equations are those
+of `updates/`. eps: of the mixture's precision.
+"""
+
+import numpy as np
+
+from .compiled import inner
+
+TINY = np.finfo(np.float64).tiny ** 0.5
+
+
+@inner
+def iss(G, A, eps):
+    for k in range(A.shape[0]):
+        steer(G, A, k)
+
+
+@inner
+def steer(G, A, k):
+    """A <- (I - v e_k^T) A."""
+    K = A.shape[0]
+    v = np.empty(K, A.dtype)
+    c = np.empty(K, A.dtype)
+    for m in range(K):
+        norm = column(G[m], A, k, c)
+        if m == k:
+            v[m] = 1 - 1 / np.sqrt(norm)
+        else:
+            cross = A[m, 0] * c[0]
+            for j in range(1, K):
+                cross += A[m, j] * c[j]
+            v[m] = cross / norm
+    for j in range(K):
+        here = A[k, j]
+        for m in range(K):
+            A[m, j] -= v[m] * here
+
+
+@inner
+def column(R, A, k, out):
+    """out <- R A[k]^H; returns A[k] R A[k]^H."""
+    K = A.shape[0]
+    power = 0.0
+    for i in range(K):
+        total = R[i, 0] * np.conj(A[k, 0])
+        for j in range(1, K):
+            total += R[i, j] * np.conj(A[k, j])
+        out[i] = total
+        power += (A[k, i] * total).real
+    return power
+
+
+@inner
+def ip(G, A, eps):
+    K = A.shape[0]
+    low = np.empty((K, K), A.dtype)
+    w = np.empty(K, A.dtype)
+    row = np.empty(K, A.dtype)
+    for k in range(K):
+        _cholesky_of(G[k], A, low)
+        for j in range(K):
+            w[j] = 0
+        w[k] = 1
+        _solve(low, w)
+        _row(w, 1 / np.sqrt(max(w[k].real, TINY)), A, row)
+        for j in range(K):
+            A[k, j] = row[j]
+
+
+@inner
+def ip2(G, A, eps):
+    K = A.shape[0]
+    for m in range(K if K > 2 else 1):
+        _pair(G, A, m, (m + 1) % K, eps)
+
+
+@inner
+def _pair(G, A, m, n, eps):
+    """Rows m and n of A from the pencil of both covariances (Ono 2012)."""
+    K = A.shape[0]
+    low = np.empty((K, K), A.dtype)
+    P = np.zeros((2, 2, K), A.dtype)  # [of m or n][column]
+    C = np.empty((2, 2, 2), A.dtype)
+    for i in range(2):
+        _cholesky_of(G[m if i == 0 else n], A, low)
+        for j in range(2):
+            P[i, j, m if j == 0 else n] = 1
+            _solve(low, P[i, j])
+            C[i, 0, j], C[i, 1, j] = P[i, j, m], P[i, j, n]
+    h = _pencil(C[0], C[1], eps)
+    rows = np.empty((2, K), A.dtype)
+    for i in range(2):
+        norm = 0.0
+        for a in range(2):
+            for b in range(2):
+                norm += (np.conj(h[i, a]) * C[i, a, b] * h[i, b]).real
+        floor = eps * (C[i, 0, 0] + C[i, 1, 1]).real
+        for j in range(K):
+            P[i, 0, j] = P[i, 0, j] * h[i, 0] + P[i, 1, j] * h[i, 1]
+        _row(P[i, 0], 1 / np.sqrt(max(norm, floor)), A, rows[i])
+    for j in range(K):
+        A[m, j], A[n, j] = rows[0, j], rows[1, j]
+
+
+@inner
+def _pencil(A, B, eps):
+    """`linalg.pencil2` of one pair of 2 x 2 matrices: the vectors as rows (2, 2)."""
+    floor = eps * (B[0, 0] + B[1, 1]).real + TINY
+    l00 = np.sqrt(max(B[0, 0].real, floor))
+    l10 = B[1, 0] / l00
+    l11 = np.sqrt(max(B[1, 1].real - abs(l10) ** 2, floor))
+    i00, i10, i11 = 1 / l00, -l10 / (l00 * l11), 1 / l11  # of the inverse of L
+    s00 = i00 * A[0, 0].real * i00
+    s01 = i00 * (A[0, 0] * np.conj(i10) + A[0, 1] * i11)
+    t0, t1 = i10 * A[0, 0] + i11 * A[1, 0], i10 * A[0, 1] + i11 * A[1, 1]
+    s11 = (t0 * np.conj(i10) + t1 * i11).real
+    half = (s00 - s11) / 2
+    spread = np.sqrt(half**2 + abs(s01) ** 2 + TINY**2)
+    first = s01 if half < 0 else s01 * 0 + spread + half
+    second = np.conj(s01) if half >= 0 else s01 * 0 + spread - half
+    norm = 1 / np.sqrt(abs(first) ** 2 + abs(second) ** 2)
+    first, second = first * norm, second * norm
+    h = np.empty((2, 2), A.dtype)
+    h[0, 0], h[0, 1] = i00 * first + np.conj(i10) * second, i11 * second
+    h[1, 0] = -i00 * np.conj(second) + np.conj(i10) * np.conj(first)
+    h[1, 1] = i11 * np.conj(first)
+    return h
+
+
+@inner
+def _cholesky_of(R, A, low):
+    """low <- the lower Cholesky factor of `A R A^H`."""
+    K = A.shape[0]
+    product = np.empty(K, A.dtype)
+    for j in range(K):
+        column(R, A, j, product)
+        for i in range(j, K):
+            total = A[i, 0] * product[0]
+            for a in range(1, K):
+                total += A[i, a] * product[a]
+            low[i, j] = total
+    for j in range(K):
+        pivot = low[j, j].real
+        for a in range(j):
+            pivot -= abs(low[j, a]) ** 2
+        pivot = np.sqrt(max(pivot, TINY))
+        low[j, j] = pivot
+        for i in range(j + 1, K):
+            total = low[i, j]
+            for a in range(j):
+                total -= low[i, a] * np.conj(low[j, a])
+            low[i, j] = total / pivot
+
+
+@inner
+def _solve(low, b):
+    """b <- (L L^H)^-1 b."""
+    K = b.shape[0]
+    for i in range(K):
+        for j in range(i):
+            b[i] -= low[i, j] * b[j]
+        b[i] /= low[i, i].real
+    for i in range(K - 1, -1, -1):
+        for j in range(i + 1, K):
+            b[i] -= np.conj(low[j, i]) * b[j]
+        b[i] /= low[i, i].real
+
+
+@inner
+def _row(w, norm, A, out):
+    """out <- norm w^H A."""
+    K = A.shape[0]
+    for j in range(K):
+        total = np.conj(w[0]) * A[0, j]
+        for i in range(1, K):
+            total += np.conj(w[i]) * A[i, j]
+        out[j] = norm * total
