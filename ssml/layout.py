@@ -32,6 +32,11 @@ def checkpoint(variant: str) -> Path:
     return Path(f"checkpoints/{variant}.safetensors")
 
 
+def heard(method: str, name: str) -> Path:
+    """What a transcription has heard so far; neither tracked nor versioned."""
+    return Path(f"checkpoints/heard/{method}/{name}.jsonl")
+
+
 def model(variant: str) -> Path:
     return Path(f"models/{variant}.safetensors")
 
