@@ -28,7 +28,8 @@ def main() -> None:
     # known sentences have a grammar; LibriSpeech needs the recogniser's own language model
     known = jsgf() if params.corpus.source == "synthetic" else None
     recogniser = asr.ASR[section.recogniser](grammar=known, **section.options)
-    key = digest([section.recogniser, section.options, known, code("ssml.asr")])
+    source = code(type(recogniser).__module__)
+    key = digest([section.recogniser, section.options, known, source])
     hear = Heard(recogniser, layout.heard(arguments.method, arguments.set), key)
     found = list(outcomes(params, arguments.method, arguments.set, section.mixtures))
     for outcome in found:

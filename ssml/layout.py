@@ -7,8 +7,12 @@ from .params import CLASSICAL_NAMES, MethodParams, Params
 CORPUS = Path("data/corpus")
 MANIFEST = CORPUS / "manifest.csv"
 SUMMARY = Path("results/summary.csv")
+TABLES = Path("results/summary.tex")
 TRACKED = Path("results/tracked.json")  # ids of the evaluations' runs
 REPORT = Path("reports/index.html")
+LISTEN = Path("reports/listen.html")
+AUDIO = Path("reports/audio")  # the players' sounds and spectrograms
+RUNS = Path("reports/runs.js")  # the tracked runs, for the report to show
 
 MIXTURE, REFERENCE = "mixture", "reference"  # pseudo-methods: nothing done, the clean images
 
@@ -52,9 +56,18 @@ def history(variant: str) -> Path:
     return Path(f"models/{variant}.history.csv")
 
 
-def figures(name: str) -> list[Path]:
-    """The report's figures that show the set, or the training, `name`."""
-    return sorted((REPORT.parent / "figures").glob(f"*-{name}.svg"))
+def figure(name: str, kind: str = "svg") -> Path:
+    return REPORT.parent / f"figures/{name}.{kind}"
+
+
+def figures(params: Params) -> dict[str, list[str]]:
+    """The names of the report's figures by kind: `wer` -> `wer-test2` ..."""
+    used = {method.model for method in params.separate.methods.values()}
+    parts = dict.fromkeys(("convergence", "si-sdr", "wer", "t60", "scatter"), params.separate.sets)
+    parts["training"] = [name for name in params.train.variants if name in used]
+    if params.transcribe.mixtures == 0:
+        del parts["wer"]
+    return {kind: [f"{kind}-{part}" for part in found] for kind, found in parts.items()}
 
 
 def separated(method: str, name: str) -> Path:

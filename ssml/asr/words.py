@@ -19,6 +19,11 @@ class WordErrors(NamedTuple):
     def errors(self) -> int:
         return self.substitutions + self.deletions + self.insertions
 
+    @property
+    def words(self) -> int:
+        """Of the reference."""
+        return self.hits + self.substitutions + self.deletions
+
 
 class Step(NamedTuple):
     """A piece of an alignment: what was heard in place of what was said, either may be ''."""
