@@ -3,7 +3,7 @@
 And the conditions that each pair was made under, by which the report breaks its numbers down.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,8 +27,14 @@ class Outcome(NamedTuple):
     failed: bool
 
 
-def outcomes(params: Params, method: str, name: str, limit: int | None = None) -> Iterator[Outcome]:
-    """The outcomes of `method` on the set `name`, the first `limit` of them.
+def outcomes(
+    params: Params,
+    method: str,
+    name: str,
+    limit: int | None = None,
+    only: Collection[str] | None = None,
+) -> Iterator[Outcome]:
+    """The outcomes of `method` on the set `name`, the first `limit` of them, or `only` those ids.
 
     `mixture` is the reference microphone for every source, `reference` the references themselves.
     """
@@ -36,9 +42,12 @@ def outcomes(params: Params, method: str, name: str, limit: int | None = None) -
     stored = None
     if method not in (layout.MIXTURE, layout.REFERENCE):
         stored = Tar(layout.separated(method, name))
-    for index in range(len(mixtures) if limit is None else min(limit, len(mixtures))):
+    keys = [key for _, key in mixtures.keys][:limit]
+    for index, key in enumerate(keys):
+        if only is not None and key not in only:
+            continue
         example = mixtures[index]
-        ref, key = example.reverberant, example.info["id"]
+        ref = example.reverberant
         if stored is None:
             clean = method == layout.REFERENCE
             est = ref if clean else np.repeat(example.mix[:1], len(ref), axis=0)

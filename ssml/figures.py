@@ -265,6 +265,6 @@ def spectrogram(power: Array, top: float, span: float = 60.0) -> bytes:
     The colours' lightness rises with the level: it reads the same without colour vision.
     """
     buffer, size = io.BytesIO(), {"vmin": top - span, "vmax": top, "origin": "lower"}
-    compression = {"quality": 55, "method": 4}
+    compression = {"quality": 50, "method": 4}
     plt.imsave(buffer, power, format="webp", cmap="magma", pil_kwargs=compression, **size)
     return buffer.getvalue()

@@ -35,6 +35,7 @@ class Scores(NamedTuple):
     ids: list[str]
     columns: dict[str, Array]  # metric -> (mixtures,), mean over the sources; or condition
     sexes: list[str]  # of each mixture: `FM`, `FF`, sorted
+    sources: dict[str, list[float]]  # mixture -> SI-SDR of each source, dB
     failed: list[str]  # of each mixture: '' or what is wrong with it: `silent`, `not finite`
 
     @property
@@ -216,7 +217,8 @@ def _scores(path: Path) -> Scores:
         columns[name][[bool(kind) for kind in failed]] = np.nan
         columns[name][~np.isfinite(columns[name])] = np.nan
     sexes = ["".join(sorted(row["sex"] for row in by_id[id])) for id in ids]
-    return Scores(ids, columns, sexes, failed)
+    sources = {id: [_number(path, row["si_sdr"]) for row in by_id[id]] for id in ids}
+    return Scores(ids, columns, sexes, sources, failed)
 
 
 def _curves(path: Path, ids: list[str]) -> Array:
