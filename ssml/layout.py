@@ -70,6 +70,11 @@ def figures(params: Params) -> dict[str, list[str]]:
     return {kind: [f"{kind}-{part}" for part in found] for kind, found in parts.items()}
 
 
+def figures_of(name: str) -> list[Path]:
+    """The report's figures, as they are there, that show the set or the training `name`."""
+    return sorted((REPORT.parent / "figures").glob(f"*-{name}.svg")) if name else []
+
+
 def separated(method: str, name: str) -> Path:
     return Path(f"results/separated/{method}/{name}.tar")
 

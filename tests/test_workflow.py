@@ -213,6 +213,7 @@ def test_a_mistake_is_one_clear_line_before_any_job(tmp_path, arguments, edit, w
         (["score", "laplace-iss", "test2"], "data/mixtures/test2/0000.tar: cannot be read"),
         (["transcribe", "mixture", "test2"], "data/mixtures/test2/0000.tar: cannot be read"),
         (["report"], "results/scores/mixture/test2.csv: cannot be read"),
+        (["listen"], "results/scores/mixture/test2.csv: cannot be read"),
         (["track"], "results/scores/mixture/test2.csv: cannot be read"),
     ],
 )

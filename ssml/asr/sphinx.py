@@ -36,8 +36,7 @@ class PocketSphinx(Recogniser):
             import pocketsphinx as package
         except ImportError:
             raise UserError(
-                "transcribe.recogniser: pocketsphinx is not installed; "
-                "pip install 'ssml[pipeline]'"
+                "transcribe.recogniser: pocketsphinx is not installed; pip install 'ssml[pipeline]'"
             ) from None
         settings = {**COMMON, **(FREE if grammar is None else CONSTRAINED), **options}
         package.set_loglevel("FATAL")  # before a Config parses anything: it prints to the terminal

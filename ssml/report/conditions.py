@@ -56,7 +56,9 @@ def conditions(results: Results) -> list[Condition]:
     """All conditions; a set in which one does not vary is left out of it."""
     found = []
     for key, (title, meaning, unit, digits) in CONTINUOUS.items():
-        splits = {set: _bins(results.scores[MIXTURE, set], key, unit, digits) for set in results.sets}
+        splits = {
+            set: _bins(results.scores[MIXTURE, set], key, unit, digits) for set in results.sets
+        }
         found.append(Condition(key, title, meaning, _tables(results, key, splits)))
     splits = {set: _sexes(results.scores[MIXTURE, set]) for set in results.sets}
     meaning = "whether all speakers of a mixture are of one sex"

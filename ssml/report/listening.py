@@ -102,16 +102,20 @@ def piece(results: Results, one: Chosen) -> tuple[Piece, dict[str, bytes]]:
 def render(results: Results, pieces: Sequence[Piece]) -> str:
     """The page; the same inputs give the same bytes."""
     params = results.params
-    return page.environment().get_template("listen.html.j2").render(
-        title=params.report.title,
-        learned=params.report.learned_sdr,
-        transcribed=bool(results.transcripts),
-        pieces=pieces,
-        back=layout.REPORT.name,
-        audio=layout.AUDIO.name,
-        level=LEVEL,
-        top=params.fs / 2000,
-        width=WIDTH,
+    return (
+        page.environment()
+        .get_template("listen.html.j2")
+        .render(
+            title=params.report.title,
+            learned=params.report.learned_sdr,
+            transcribed=bool(results.transcripts),
+            pieces=pieces,
+            back=layout.REPORT.name,
+            audio=layout.AUDIO.name,
+            level=LEVEL,
+            top=params.fs / 2000,
+            width=WIDTH,
+        )
     )
 
 

@@ -178,5 +178,5 @@
   list.querySelector("tbody").append(...tracked.map((run) => element("tr", {},
     element("th", { scope: "row" }, run.name), element("td", {}, element("code", {}, run.id.slice(0, 8))),
     element("td", {}, element("code", {}, run.commit.replace(/^(.{10}).*?(-dirty)?$/, "$1$2"))),
-    element("td", {}, run.began), element("td", { class: "num" }, took(run.seconds)))));
+    element("td", {}, run.began), element("td", { class: "num" }, run.seconds === null ? "" : took(run.seconds)))));
 })();

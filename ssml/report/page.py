@@ -57,25 +57,29 @@ def render(
 ) -> str:
     """The page; the same inputs give the same bytes."""
     params, pairs = results.params, compare.pairs(results)
-    return environment().get_template("page.html.j2").render(
-        title=params.report.title,
-        facts=_facts(params),
-        digests=digests,
-        sets=_sets(results, rows, pairs),
-        methods=[MIXTURE, *results.methods],
-        classical=params.report.classical,
-        learned=params.report.learned_sdr,
-        embedded={"pairs": pairs, "values": values(results)},
-        conditions=conditions.conditions(results),
-        transcribed=any(row.wer for row in rows),
-        failures=_failures(results),
-        claims=claims,
-        # drawn by this program from numbers, its text escaped by matplotlib
-        plates=[(p, [(x, Markup(x.inline)) for x in p.pictures]) for p in plates],
-        training=_training(results),
-        parameters=yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, width=80),
-        listen=layout.LISTEN.name,
-        runs=layout.RUNS.name,
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            title=params.report.title,
+            facts=_facts(params),
+            digests=digests,
+            sets=_sets(results, rows, pairs),
+            methods=[MIXTURE, *results.methods],
+            classical=params.report.classical,
+            learned=params.report.learned_sdr,
+            embedded={"pairs": pairs, "values": values(results)},
+            conditions=conditions.conditions(results),
+            transcribed=any(row.wer for row in rows),
+            failures=_failures(results),
+            claims=claims,
+            # drawn by this program from numbers, its text escaped by matplotlib
+            plates=[(p, [(x, Markup(x.inline)) for x in p.pictures]) for p in plates],
+            training=_training(results),
+            parameters=yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, width=80),
+            listen=layout.LISTEN.name,
+            runs=layout.RUNS.name,
+        )
     )
 
 
@@ -139,7 +143,9 @@ def _sets(results: Results, rows: Sequence[Row], pairs: Mapping[str, Any]) -> li
             body.append({"row": row, "pseudo": pseudo, **cells, **deltas})
         scores = results.scores[MIXTURE, set]
         t60 = scores.columns["t60"]
-        spoken = [len(results.transcripts[key].texts) for key in results.transcripts if key[1] == set]
+        spoken = [
+            len(results.transcripts[key].texts) for key in results.transcripts if key[1] == set
+        ]
         found.append(
             {"name": set, "speakers": results.speakers(set), "rows": body}
             | {"mixtures": len(scores.ids), "t60": (float(t60.min()), float(t60.max()))}

@@ -92,7 +92,11 @@ def _scores(set: str, method: str, mean: float, n: int, speakers: int) -> list[d
                 )
                 | {"sir": si_sdr + 6, "sar": si_sdr + 4, "stoi": 0.6 + 0.03 * si_sdr, "failure": ""}
                 | {"t60": t60, "overlap": 0.5 + t60, "distance": 1 + t60, "level": -t60 * source}
-                | {"snr": 20.0, "speaker": f"s{(mixture + source) % 8}", "sex": "FM"[source * mixture % 2]}
+                | {
+                    "snr": 20.0,
+                    "speaker": f"s{(mixture + source) % 8}",
+                    "sex": "FM"[source * mixture % 2],
+                }
             )
     return rows
 
