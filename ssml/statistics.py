@@ -6,7 +6,7 @@ Fewer than two mixtures tell nothing about spread: their bounds are nan, hence n
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -106,7 +106,8 @@ def wilcoxon(a: Values, b: Values) -> float:
     sizes = np.unique(np.abs(gaps))
     distinct = len(sizes) == len(gaps) <= 50 and sizes[0] > 0
     # "auto" permutes where there are ties: half a second a pair
-    return float(stats.wilcoxon(gaps, method="exact" if distinct else "asymptotic").pvalue)
+    found: Any = stats.wilcoxon(gaps, method="exact" if distinct else "asymptotic")
+    return float(found.pvalue)
 
 
 def ratio_interval(

@@ -14,7 +14,7 @@ LETTERS = ["<pad>", "<s>", "</s>", "<unk>", "|", "A", "B", "C", "D"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A wav2vec 2.0 with random weights, its letters and its features, as `save_pretrained` does."""
+    """A wav2vec 2.0 of random weights with its letters and features, by `save_pretrained`."""
     import torch
 
     torch.manual_seed(0)

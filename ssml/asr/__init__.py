@@ -1,4 +1,4 @@
-"""Recognisers, audio -> words, and word error rates. A recogniser's package is imported when made."""
+"""Recognisers, audio -> words, and word error rates; a recogniser imports its package when made."""
 
 from collections.abc import Callable
 

@@ -54,13 +54,11 @@ SCALE = {"overlap": 100.0}
 
 def conditions(results: Results) -> list[Condition]:
     """All conditions; a set in which one does not vary is left out of it."""
-    found = []
+    found, mixtures = [], {set: results.scores[MIXTURE, set] for set in results.sets}
     for key, (title, meaning, unit, digits) in CONTINUOUS.items():
-        splits = {
-            set: _bins(results.scores[MIXTURE, set], key, unit, digits) for set in results.sets
-        }
+        splits = {set: _bins(of, key, unit, digits) for set, of in mixtures.items()}
         found.append(Condition(key, title, meaning, _tables(results, key, splits)))
-    splits = {set: _sexes(results.scores[MIXTURE, set]) for set in results.sets}
+    splits = {set: _sexes(of) for set, of in mixtures.items()}
     meaning = "whether all speakers of a mixture are of one sex"
     found.append(Condition("sex", "Speakers' sexes", meaning, _tables(results, "sex", splits)))
     return [condition for condition in found if condition.tables]

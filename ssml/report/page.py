@@ -23,7 +23,7 @@ from .tables import Row, best
 HERE = Path(__file__).parent
 # quantity -> factor, digits, which is best
 SHOWN: dict[str, tuple[float, int, Callable[..., float]]] = {
-    **{name: (1, 1, max) for name in ("si_sdr", "si_sdri", "sdr", "sir", "sar")},
+    **dict.fromkeys(("si_sdr", "si_sdri", "sdr", "sir", "sar"), (1, 1, max)),
     "stoi": (1, 2, max),
     "wer": (100, 0, min),
     "wer_fewest": (100, 0, min),
@@ -143,9 +143,7 @@ def _sets(results: Results, rows: Sequence[Row], pairs: Mapping[str, Any]) -> li
             body.append({"row": row, "pseudo": pseudo, **cells, **deltas})
         scores = results.scores[MIXTURE, set]
         t60 = scores.columns["t60"]
-        spoken = [
-            len(results.transcripts[key].texts) for key in results.transcripts if key[1] == set
-        ]
+        spoken = [len(heard.texts) for (_, of), heard in results.transcripts.items() if of == set]
         found.append(
             {"name": set, "speakers": results.speakers(set), "rows": body}
             | {"mixtures": len(scores.ids), "t60": (float(t60.min()), float(t60.max()))}

@@ -13,7 +13,6 @@ from . import compare
 from .results import Array, Results
 from .tables import Row
 
-
 HERE = Path(__file__).parent
 
 

@@ -60,9 +60,14 @@ class Row(NamedTuple):
     def metrics(self) -> dict[str, float]:
         """The means and their bounds by name and unit, for tracking."""
         named = {
-            **{"SI-SDR dB": self.si_sdr, "SI-SDR improvement dB": self.si_sdri},
-            **{"SDR dB": self.sdr, "SIR dB": self.sir, "SAR dB": self.sar, "STOI": self.stoi},
-            **{"WER": self.wer, "WER fewest errors": self.wer_fewest},
+            "SI-SDR dB": self.si_sdr,
+            "SI-SDR improvement dB": self.si_sdri,
+            "SDR dB": self.sdr,
+            "SIR dB": self.sir,
+            "SAR dB": self.sar,
+            "STOI": self.stoi,
+            "WER": self.wer,
+            "WER fewest errors": self.wer_fewest,
         }
         values = {"failures": float(self.failures or 0)}
         for name, interval in named.items():
