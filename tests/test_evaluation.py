@@ -1,4 +1,4 @@
-"""Conditions of a mixture, from its references; intelligibility and failures, from its estimates."""
+"""Conditions of a mixture from its references; STOI and failures from its estimates."""
 
 import numpy as np
 import pytest
