@@ -72,8 +72,10 @@ class Row(NamedTuple):
         values = {"failures": float(self.failures or 0)}
         for name, interval in named.items():
             if interval is not None and math.isfinite(interval.mean):
-                values |= {name: interval.mean, f"{name} low": interval.low}
-                values[f"{name} high"] = interval.high
+                values[name] = interval.mean
+                # MLflow draws what has a slash in a section of its own
+                values |= {f"interval/{name} low": interval.low}
+                values |= {f"interval/{name} high": interval.high}
         return values
 
 

@@ -81,7 +81,10 @@ class Store:
         location = None
         if self.database:
             location = (self.database.parent / "mlruns" / name).as_uri()
-        about = {"mlflow.note.content": ABOUT.get(name.rpartition("/")[2], "")}
+        about = {
+            "mlflow.note.content": ABOUT.get(name.rpartition("/")[2], ""),
+            "mlflow.experimentKind": "custom_model_development",  # its page is that of runs
+        }
         try:
             self.client.create_experiment(name, artifact_location=location, tags=about)
         except Exception as error:  # a server has no lock: another process was first
