@@ -8,6 +8,7 @@ that an inlined figure takes the page's, dark or light.
 import io
 import re
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -65,11 +66,33 @@ class Style(NamedTuple):
     dash: str | tuple[float, tuple[float, ...]]
 
 
-class Drawing(NamedTuple):
-    """A figure: `svg` is an element with the page's ink, `pdf` a file in black."""
+class Drawing:
+    """A figure in formats that depend on its content only, each made when it is asked for."""
 
-    svg: str
-    pdf: bytes
+    def __init__(self, figure: Figure) -> None:
+        self.figure = figure
+        plt.close(figure)  # pyplot need not remember it
+
+    @cached_property
+    def svg(self) -> str:
+        """An element for a page, in the page's ink."""
+        buffer = io.StringIO()
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        with plt.rc_context(SETTINGS):
+            self.figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+        svg = buffer.getvalue()
+        svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+        svg = re.sub(r"\s*<!--.*?-->", "", svg, flags=re.DOTALL)
+        return re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL).strip() + "\n"
+
+    @cached_property
+    def pdf(self) -> bytes:
+        """A file for a paper."""
+        buffer = io.BytesIO()
+        undated = dict.fromkeys(("CreationDate", "Creator", "Producer"))
+        with plt.rc_context(SETTINGS):
+            self.figure.savefig(buffer, format="pdf", transparent=True, metadata=undated)
+        return buffer.getvalue()
 
 
 def styles(methods: Mapping[str, tuple[str, str]], learned: Collection[str]) -> dict[str, Style]:
@@ -106,7 +129,7 @@ def convergence(
         axes.margins(x=0.02)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         _legend(figure, axes)
-        return _drawn(figure)
+        return Drawing(figure)
 
 
 def intervals(
@@ -133,7 +156,7 @@ def intervals(
         axes.set_xlim(*limits)
         if limits[0] < 0 < limits[1]:
             axes.axvline(0, color=INK, lw=0.8, alpha=0.5)
-        return _drawn(figure)
+        return Drawing(figure)
 
 
 def against(
@@ -163,7 +186,7 @@ def against(
             )
         axes.set_ylim(*limits)
         _legend(figure, axes)
-        return _drawn(figure)
+        return Drawing(figure)
 
 
 def scatter(
@@ -187,7 +210,7 @@ def scatter(
         axes.set(xlim=limits, ylim=limits)
         said = f"{int((y > x).sum())} of {len(x)} mixtures above the diagonal"
         axes.annotate(said, (0.98, 0.03), xycoords="axes fraction", ha="right", fontsize=8)
-        return _drawn(figure)
+        return Drawing(figure)
 
 
 def training(
@@ -212,7 +235,7 @@ def training(
         below.plot(steps[measured], validation[measured], color=colour, marker="o")
         below.set(xlabel="Step", ylabel="Dev SI-SDR (dB)")
         figure.align_ylabels()
-        return _drawn(figure)
+        return Drawing(figure)
 
 
 def limits(values: Sequence[float], step: float = 1.0) -> tuple[float, float]:
@@ -242,21 +265,6 @@ def _legend(figure: Figure, axes: Axes) -> None:
     handles, names = axes.get_legend_handles_labels()
     if names:
         figure.legend(handles, names, loc="outside lower left", ncols=2)
-
-
-def _drawn(figure: Figure) -> Drawing:
-    """The figure in both formats, which depend on its content only."""
-    pdf, buffer = io.BytesIO(), io.StringIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
-    undated = {"CreationDate": None, "Creator": None, "Producer": None}
-    figure.savefig(pdf, format="pdf", transparent=True, metadata=undated)
-    plt.close(figure)
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-    svg = re.sub(r"\s*<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL).strip() + "\n"
-    return Drawing(svg, pdf.getvalue())
 
 
 def spectrogram(power: Array, top: float, span: float = 60.0) -> bytes:

@@ -63,26 +63,30 @@ def pairs(results: Results) -> dict[str, Any]:
     methods = [MIXTURE, *results.methods]
 
     def against(metric: str, set: str) -> dict[str, Any]:
-        return {
-            b: {a: _pair(results, metric, set, a, b) for a in methods if a != b} for b in methods
-        }
+        found: dict[str, dict[str, Pair | None]] = {name: {} for name in methods}
+        for i, a in enumerate(methods):
+            for b in methods[i + 1 :]:
+                p = significance(results, metric, set, a, b)
+                found[b][a] = _pair(_shown(results, metric, set, a, b), p)
+                found[a][b] = _pair(_shown(results, metric, set, b, a), p)
+        return found
 
     return {set: {m: against(m, set) for m in (*SHOWN, "wer")} for set in results.sets}
 
 
-def _pair(results: Results, metric: str, set: str, a: str, b: str) -> Pair | None:
-    if metric == "wer":
-        interval = wer(results, set, a, b)
-        interval = interval.scaled(100) if interval else None
-    else:
-        interval = difference(results, metric, set, a, b)
+def _shown(results: Results, metric: str, set: str, a: str, b: str) -> Interval | None:
+    if metric != "wer":
+        return difference(results, metric, set, a, b)
+    interval = wer(results, set, a, b)
+    return interval.scaled(100) if interval else None
+
+
+def _pair(interval: Interval | None, p: float) -> Pair | None:
     if interval is None or not math.isfinite(interval.mean):
         return None
     # more digits than are shown: rounding must not move a bound across zero
-    mean, low, high = (round(x, 5) if math.isfinite(x) else None for x in interval[:3])
-    p = significance(results, metric, set, a, b)
-    assert mean is not None
-    return (mean, low, high, float(f"{p:.2g}") if math.isfinite(p) else None)
+    low, high = (round(x, 5) if math.isfinite(x) else None for x in interval[1:3])
+    return (round(interval.mean, 5), low, high, float(f"{p:.2g}") if math.isfinite(p) else None)
 
 
 def rng(results: Results, metric: str, set: str) -> np.random.Generator:
