@@ -1,4 +1,5 @@
-"""From nothing to the report: corpus, scenes, mix, train, separate, score, transcribe, report.
+"""From nothing to the report: corpus, scenes, mix, train, separate, score, transcribe, report,
+listen, track.
 
 Each rule calls the script of its name in `pipeline/`, and has as `params` just the parameters and
 the digest of the code that its result depends on: a change of anything else does not rerun it.
@@ -84,6 +85,17 @@ tables_of_all = [
 ]
 
 
+def shown(kind, name):
+    """A figure, which Snakemake's own report shows too: `snakemake --report report.html`."""
+    caption = f"ssml/report/{kind}.rst"
+    return report(layout.figure(name), caption=caption, category="Figures", subcategory=kind)
+
+
+figures_of_all = [
+    shown(kind, name) for kind, names in layout.figures(PARAMS).items() for name in names
+]
+
+
 wildcard_constraints:
     set="|".join(PARAMS.scenes.sets),
     shard=r"\d{4}",
@@ -103,6 +115,7 @@ rule all:
     input:
         layout.SUMMARY,
         layout.REPORT,
+        layout.LISTEN,
         layout.TRACKED,
 
 
@@ -225,8 +238,11 @@ rule track:
     input:
         tables_of_all,
         layout.REPORT,
+        layout.LISTEN,
+        expand("models/{variant}.{part}", variant=VARIANTS, part=["json", "history.csv"]),
     output:
         layout.TRACKED,
+        layout.RUNS,
     params:
         needs("track", separate=PARAMS.separate, track=PARAMS.track),
     shell:
@@ -240,8 +256,30 @@ rule report:
     output:
         layout.SUMMARY,
         layout.SUMMARY.with_suffix(".md"),
+        layout.TABLES,
         layout.REPORT,
+        figures_of_all,
     params:
         needs("report", everything=PARAMS),
     shell:
         STAGE + "report"
+
+
+rule listen:
+    input:
+        tables_of_all,
+        expand("models/{variant}.{part}", variant=VARIANTS, part=["json", "history.csv"]),
+        expand("results/separated/{method}/{set}.tar", method=METHODS, set=SETS),
+        [layout.shards(PARAMS, name) for name in SETS],
+    output:
+        layout.LISTEN,
+    params:
+        needs(
+            "listen",
+            fs=PARAMS.fs,
+            separate=PARAMS.separate,
+            transcribe=PARAMS.transcribe,
+            report=PARAMS.report,
+        ),
+    shell:
+        STAGE + "listen"

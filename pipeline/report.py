@@ -1,6 +1,7 @@
-"""Tables, claims and figures of all results: the summary and one HTML page.
+"""Tables, claims and figures of all results: the summary and the report's first page.
 
-Reads results/ and models/; writes results/summary.{csv,md}, reports/index.html, reports/figures/.
+Reads results/ and models/; writes results/summary.{csv,md,tex}, reports/index.html and
+reports/figures/.
 """
 
 from pipeline.arguments import parse
@@ -20,8 +21,10 @@ def main() -> None:
     html = page.render(found, rows, claims.claims(found), plates, digests(chosen))
     io.write_table(layout.SUMMARY, [row.cells() for row in rows], tables.COLUMNS)
     io.write_text(layout.SUMMARY.with_suffix(".md"), tables.markdown(rows))
+    io.write_text(layout.TABLES, tables.latex(rows))
     for picture in (picture for plate in plates for picture in plate.pictures):
-        io.write_text(layout.REPORT.parent / f"figures/{picture.name}.svg", picture.svg)
+        io.write_text(layout.figure(picture.name), picture.drawing.svg)
+        io.write_bytes(layout.figure(picture.name, "pdf"), picture.drawing.pdf)
     io.write_text(layout.REPORT, html)
     print(tables.ascii_table(rows), end="")
 

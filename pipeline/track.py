@@ -1,5 +1,11 @@
-"""Log every evaluation (a method on a set) as an MLflow run: tables -> results/tracked.json."""
+"""Log every evaluation (a method on a set) as an MLflow run: tables -> results/tracked.json.
 
+The evaluations of a set are the children of the set's own run, which holds its figures, its data
+and the sounds of the mixtures. The best learned model is registered. What the report says of the
+runs is written beside it: reports/runs.js.
+"""
+
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,48 +14,109 @@ import numpy as np
 from pipeline.arguments import parse
 from ssml import layout, tracking
 from ssml.errors import run
-from ssml.io import sha256, write_json
-from ssml.provenance import code
+from ssml.io import sha256, write_json, write_text
+from ssml.params import Params
+from ssml.provenance import code, digest
 from ssml.report import results, tables
+
+SOURCE = code("pipeline.track")
+MODEL = "ssml-source-model"  # in MLflow's registry
 
 
 def main() -> None:
     params, _ = parse(__doc__)
     found, ids = results.read(params), {}
-    for row in tables.summarise(found):
-        makers = (layout.scores, layout.curves, layout.transcripts)
-        files = [path for make in makers if (path := make(row.method, row.set)).is_file()]
-        digests = {path.parts[1]: sha256(path)[:16] for path in files}
-        method = params.separate.methods.get(row.method)
-        facts = {**(method.model_dump() if method else {}), "set": row.set, "digests": digests}
-        curve = found.curves.get((row.method, row.set))
-        ids[f"{row.method} on {row.set}"] = log(params.track.experiment, row, facts, curve, files)
+    rows = tables.summarise(found)
+    for set in params.separate.sets:
+        parent = ids[set] = log_set(params, set)
+        for row in (row for row in rows if row.set == set):
+            curve = found.curves.get((row.method, set))
+            ids[f"{row.method} on {set}"] = log(params, row, curve, parent)
+    register(params, rows)
     write_json(layout.TRACKED, ids)
+    runs = tracking.live(params.track.experiment, "train")
+    # an evaluation's run lasts as long as its logging: that says nothing
+    runs += [one | {"seconds": None} for one in tracking.live(params.track.experiment, "evaluate")]
+    write_text(layout.RUNS, f"window.SSML_RUNS = {json.dumps(runs, indent=1)};\n")
 
 
-def log(
-    experiment: str,
-    row: tables.Row,
-    facts: dict[str, Any],
-    curve: np.ndarray | None,
-    files: list[Path],
-) -> str:
-    """The id of the run that holds this evaluation, which is made if there is none."""
-    job, source = f"evaluate:{row.method}:{row.set}", code("pipeline.track")
-    known = tracking.find(experiment, job, facts, source)
+def log_set(params: Params, set: str) -> str:
+    """The id of the run that holds what all methods on `set` share, made if there is none."""
+    scene, figures = params.scenes.sets[set], layout.figures_of(set)
+    shards = layout.shards(params, set)
+    data = digest([sha256(path) for path in shards])[:16]
+    sounds = sounds_of(set, layout.MIXTURE) + sounds_of(set, layout.REFERENCE)
+    facts = scene.model_dump(mode="json") | {"data": data, "figures": contents(figures)}
+    job = f"evaluate:{set}"
+    known = tracking.find(params.track.experiment, job, facts, SOURCE)
     if known:
         return known
+    name = f"{set}: {scene.mixtures} mixtures of {scene.speakers} speakers"
+    about = f"What the evaluations below it share. {name}, from the split '{scene.split}'."
+    with tracking.run(
+        params.track.experiment, job, name, facts, SOURCE, {"set": set}, about
+    ) as tracked:
+        tracked.dataset(set, data, str(shards[0].parent), "testing")
+        attach(tracked, {"figures": figures, "audio": sounds})
+        return tracked.id
+
+
+def log(params: Params, row: tables.Row, curve: np.ndarray | None, parent: str) -> str:
+    """The id of the run that holds this evaluation, which is made if there is none."""
+    makers = (layout.scores, layout.curves, layout.transcripts)
+    files = [path for make in makers if (path := make(row.method, row.set)).is_file()]
+    method = params.separate.methods.get(row.method)
+    facts: dict[str, Any] = {**(method.model_dump() if method else {}), "set": row.set}
+    facts["digests"] = {path.parts[1]: sha256(path)[:16] for path in files}
+    job = f"evaluate:{row.method}:{row.set}"
+    known = tracking.find(params.track.experiment, job, facts, SOURCE)
+    if known:
+        tracking.adopt(known, parent)
+        return known
     name, tags = f"{row.method} on {row.set}", {"method": row.method, "set": row.set}
-    about = f"{row.mixtures} mixtures of {row.speakers} speakers."
-    with tracking.run(experiment, job, name, facts, source, tags, about) as tracked:
+    about = f"{row.mixtures} mixtures of {row.speakers} speakers, {row.failures or 0} failed."
+    with tracking.run(
+        params.track.experiment, job, name, facts, SOURCE, tags, about, parent=parent
+    ) as tracked:
         tracked.log(row.metrics())
         for iteration, value in enumerate([] if curve is None else np.nanmean(curve, axis=0)):
             tracked.log({"SI-SDR dB by iteration": value}, iteration)
-        for path in files:
-            tracked.artifact(path, path.parts[1])
-        for path in [*layout.figures(row.set), *layout.figures(row.model)]:
-            tracked.artifact(path, "figures")
+        tracked.dataset(row.set, facts["digests"].get("scores", ""), str(files[0]), "evaluation")
+        attach(tracked, {path.parts[1]: [path] for path in files})
+        attach(tracked, {"audio": sounds_of(row.set, row.method)})
+        attach(tracked, {"figures": layout.figures_of(row.model)})
         return tracked.id
+
+
+def attach(tracked: tracking.Run, folders: dict[str, list[Path]]) -> None:
+    for folder, files in folders.items():
+        for path in files:
+            tracked.artifact(path, folder)
+
+
+def sounds_of(set: str, method: str) -> list[Path]:
+    """What the listening page plays of `method` on `set`."""
+    return sorted(layout.AUDIO.glob(f"{set}-*-{method}-[0-9].mp3"))
+
+
+def contents(files: list[Path]) -> str:
+    return digest([sha256(path) for path in files])[:16]
+
+
+def register(params: Params, rows: list[tables.Row]) -> None:
+    """Register the learned model with the highest SI-SDR on the sets of the training's size."""
+    speakers = params.scenes.sets[params.train.train].speakers
+    scores = [
+        (row.si_sdr.mean, row)
+        for row in rows
+        if row.model in params.train.variants and row.speakers == speakers and row.si_sdr
+    ]
+    scores = [(score, row) for score, row in scores if np.isfinite(score)]
+    if not scores:
+        return
+    score, row = max(scores, key=lambda pair: pair[0])
+    about = f"Highest SI-SDR of the trained models: {score:.2f} dB, {row.method} on {row.set}."
+    tracking.registered(MODEL, params.track.experiment, f"train:{row.model}", about, "best")
 
 
 if __name__ == "__main__":

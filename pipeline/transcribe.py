@@ -1,16 +1,25 @@
-"""Transcribe a method's outputs on one test set: -> results/transcripts/METHOD/SET.csv."""
+"""Transcribe a method's outputs on one test set: -> results/transcripts/METHOD/SET.csv.
 
-import numpy as np
+What is heard is kept in checkpoints/heard/ as it comes: an interrupted transcription goes on.
+"""
+
+from typing import Any
 
 from pipeline.arguments import parse
 from ssml import asr, layout
+from ssml.asr.heard import Heard
 from ssml.corpora.grammar import jsgf
 from ssml.errors import UserError, run
-from ssml.evaluation import outcomes
+from ssml.evaluation import Outcome, outcomes
 from ssml.io import write_table
 from ssml.progress import progress
+from ssml.provenance import code, digest
 
-COLUMNS = ("id", "source", "reference", "hypothesis", *asr.WordErrors._fields)
+COUNTS = asr.WordErrors._fields
+COLUMNS = (
+    *("id", "source", "reference", "hypothesis", *COUNTS),
+    *("assigned", *(f"assigned_{name}" for name in COUNTS)),  # with the fewest word errors
+)
 
 
 def main() -> None:
@@ -18,29 +27,42 @@ def main() -> None:
     section = params.transcribe
     # known sentences have a grammar; LibriSpeech needs the recogniser's own language model
     known = jsgf() if params.corpus.source == "synthetic" else None
-    transcribe = asr.ASR[section.recogniser](grammar=known, **section.options)
-    heard: dict[bytes, str] = {}  # the mixture is the same audio for every source
-
-    def hear(audio: np.ndarray) -> str:
-        key = audio.tobytes()
-        if key not in heard:
-            heard[key] = transcribe(audio, params.fs)
-        return heard[key]
-
-    rows = []
-    title = f"transcribe {arguments.method} {arguments.set}"
+    recogniser = asr.ASR[section.recogniser](grammar=known, **section.options)
+    source = code(type(recogniser).__module__)
+    key = digest([section.recogniser, section.options, known, source])
+    hear = Heard(recogniser, layout.heard(arguments.method, arguments.set), key)
     found = list(outcomes(params, arguments.method, arguments.set, section.mixtures))
-    for outcome in progress(found, title, "mixtures"):
-        heard.clear()
-        for source, reference in enumerate(outcome.info["transcripts"]):
-            if not reference:
-                name = outcome.info["utterances"][source]
-                raise UserError(f"{name}: has no transcript; add it, or set transcribe.mixtures: 0")
-            hypothesis = hear(outcome.est[source])
-            row = {"id": outcome.info["id"], "source": source}
-            row |= {"reference": reference, "hypothesis": hypothesis}
-            rows.append(row | asr.word_errors(hypothesis, reference)._asdict())
+    for outcome in found:
+        check(outcome)
+    title, rows = f"transcribe {arguments.method} {arguments.set}", []
+    size = max(1, recogniser.batch // params.scenes.sets[arguments.set].speakers)
+    groups = [found[i : i + size] for i in range(0, len(found), size)]
+    for group in progress(groups, title, "batches"):
+        texts = iter(hear.many([audio for outcome in group for audio in outcome.est], params.fs))
+        for outcome in group:
+            rows += compared(outcome, [next(texts) for _ in outcome.est])
     write_table(layout.transcripts(arguments.method, arguments.set), rows, COLUMNS)
+
+
+def check(outcome: Outcome) -> None:
+    """A `UserError` where an utterance of the mixture has no transcript."""
+    info = outcome.info
+    for name, text in zip(info["utterances"], info["transcripts"], strict=True):
+        if not text:
+            raise UserError(f"{name}: has no transcript; add it, or set transcribe.mixtures: 0")
+
+
+def compared(outcome: Outcome, hyps: list[str]) -> list[dict[str, Any]]:
+    """The rows of a mixture: its estimates in the signal metric's order, and in the words' own."""
+    refs = outcome.info["transcripts"]
+    chosen, fewest = asr.fewest_errors(hyps, refs)
+    return [
+        {"id": outcome.info["id"], "source": k, "reference": refs[k], "hypothesis": hyps[k]}
+        | asr.word_errors(hyps[k], refs[k])._asdict()
+        | {"assigned": chosen[k]}
+        | {f"assigned_{name}": value for name, value in fewest[k]._asdict().items()}
+        for k in range(len(refs))
+    ]
 
 
 if __name__ == "__main__":

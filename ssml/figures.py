@@ -1,4 +1,4 @@
-"""Plots as SVG text. The only module that imports matplotlib.
+"""Plots as SVG for pages and PDF for papers. The only module that imports matplotlib.
 
 Colour and marker tell the source model (Okabe and Ito's palette: cool for the classical, warm for
 the learned), dash tells the update rule: nothing hangs on colour alone. Ink is `currentColor`, so
@@ -8,6 +8,7 @@ that an inlined figure takes the page's, dark or light.
 import io
 import re
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -65,6 +66,35 @@ class Style(NamedTuple):
     dash: str | tuple[float, tuple[float, ...]]
 
 
+class Drawing:
+    """A figure in formats that depend on its content only, each made when it is asked for."""
+
+    def __init__(self, figure: Figure) -> None:
+        self.figure = figure
+        plt.close(figure)  # pyplot need not remember it
+
+    @cached_property
+    def svg(self) -> str:
+        """An element for a page, in the page's ink."""
+        buffer = io.StringIO()
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        with plt.rc_context(SETTINGS):
+            self.figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+        svg = buffer.getvalue()
+        svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+        svg = re.sub(r"\s*<!--.*?-->", "", svg, flags=re.DOTALL)
+        return re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL).strip() + "\n"
+
+    @cached_property
+    def pdf(self) -> bytes:
+        """A file for a paper."""
+        buffer = io.BytesIO()
+        undated = dict.fromkeys(("CreationDate", "Creator", "Producer"))
+        with plt.rc_context(SETTINGS):
+            self.figure.savefig(buffer, format="pdf", transparent=True, metadata=undated)
+        return buffer.getvalue()
+
+
 def styles(methods: Mapping[str, tuple[str, str]], learned: Collection[str]) -> dict[str, Style]:
     """A style for each method -> (model, rule), in order of first appearance."""
     models = list(dict.fromkeys(model for model, _ in methods.values()))
@@ -80,7 +110,7 @@ def styles(methods: Mapping[str, tuple[str, str]], learned: Collection[str]) -> 
 
 def convergence(
     title: str, bands: Mapping[str, Band], look: Mapping[str, Style], limits: tuple[float, float]
-) -> str:
+) -> Drawing:
     """SI-SDR in dB against iterations: the mean (iterations + 1,) of each method and its band."""
     with plt.rc_context(SETTINGS):
         figure, axes = _axes(title, "Iterations", "SI-SDR (dB)", legend=len(bands))
@@ -99,7 +129,7 @@ def convergence(
         axes.margins(x=0.02)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         _legend(figure, axes)
-        return _svg(figure)
+        return Drawing(figure)
 
 
 def intervals(
@@ -108,7 +138,7 @@ def intervals(
     look: Mapping[str, Style],
     label: str,
     limits: tuple[float, float],
-) -> str:
+) -> Drawing:
     """A point and its interval for each method, the first on top; the numbers stand beside them."""
     with plt.rc_context(SETTINGS):
         figure, axes = _axes(title, label, "", rows=len(values))
@@ -126,7 +156,7 @@ def intervals(
         axes.set_xlim(*limits)
         if limits[0] < 0 < limits[1]:
             axes.axvline(0, color=INK, lw=0.8, alpha=0.5)
-        return _svg(figure)
+        return Drawing(figure)
 
 
 def against(
@@ -136,7 +166,7 @@ def against(
     labels: tuple[str, str],
     limits: tuple[float, float],
     bins: int = 5,
-) -> str:
+) -> Drawing:
     """Mixtures as points (x, y) and each method's mean in `bins` equally filled bins of x."""
     with plt.rc_context(SETTINGS):
         figure, axes = _axes(title, *labels, legend=len(points))
@@ -156,12 +186,12 @@ def against(
             )
         axes.set_ylim(*limits)
         _legend(figure, axes)
-        return _svg(figure)
+        return Drawing(figure)
 
 
 def scatter(
     title: str, x: Array, y: Array, labels: tuple[str, str], look: tuple[Style, Style]
-) -> str:
+) -> Drawing:
     """One method against another, mixture by mixture; above the diagonal `y` is the better."""
     with plt.rc_context(SETTINGS):
         figure, axes = _axes(title, *labels)
@@ -180,12 +210,12 @@ def scatter(
         axes.set(xlim=limits, ylim=limits)
         said = f"{int((y > x).sum())} of {len(x)} mixtures above the diagonal"
         axes.annotate(said, (0.98, 0.03), xycoords="axes fraction", ha="right", fontsize=8)
-        return _svg(figure)
+        return Drawing(figure)
 
 
 def training(
     title: str, steps: Array, loss: Array, validation: Array, colour: str, window: int = 25
-) -> str:
+) -> Drawing:
     """The training loss (thin: each step, thick: running median) and the dev set's SI-SDR below."""
     with plt.rc_context(SETTINGS):
         figure, (above, below) = plt.subplots(
@@ -205,7 +235,7 @@ def training(
         below.plot(steps[measured], validation[measured], color=colour, marker="o")
         below.set(xlabel="Step", ylabel="Dev SI-SDR (dB)")
         figure.align_ylabels()
-        return _svg(figure)
+        return Drawing(figure)
 
 
 def limits(values: Sequence[float], step: float = 1.0) -> tuple[float, float]:
@@ -237,13 +267,12 @@ def _legend(figure: Figure, axes: Axes) -> None:
         figure.legend(handles, names, loc="outside lower left", ncols=2)
 
 
-def _svg(figure: Figure) -> str:
-    """The figure as an SVG element that depends on its content only."""
-    buffer = io.StringIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
-    plt.close(figure)
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-    svg = re.sub(r"\s*<!--.*?-->", "", svg, flags=re.DOTALL)
-    return re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL).strip() + "\n"
+def spectrogram(power: Array, top: float, span: float = 60.0) -> bytes:
+    """`power` (F, T) in dB as a WebP picture, `span` dB below `top`: dark is quiet, bright loud.
+
+    The colours' lightness rises with the level: it reads the same without colour vision.
+    """
+    buffer, size = io.BytesIO(), {"vmin": top - span, "vmax": top, "origin": "lower"}
+    compression = {"quality": 50, "method": 4}
+    plt.imsave(buffer, power, format="webp", cmap="magma", pil_kwargs=compression, **size)
+    return buffer.getvalue()

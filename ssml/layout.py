@@ -7,8 +7,12 @@ from .params import CLASSICAL_NAMES, MethodParams, Params
 CORPUS = Path("data/corpus")
 MANIFEST = CORPUS / "manifest.csv"
 SUMMARY = Path("results/summary.csv")
+TABLES = Path("results/summary.tex")
 TRACKED = Path("results/tracked.json")  # ids of the evaluations' runs
 REPORT = Path("reports/index.html")
+LISTEN = Path("reports/listen.html")
+AUDIO = Path("reports/audio")  # the players' sounds and spectrograms
+RUNS = Path("reports/runs.js")  # the tracked runs, for the report to show
 
 MIXTURE, REFERENCE = "mixture", "reference"  # pseudo-methods: nothing done, the clean images
 
@@ -32,6 +36,11 @@ def checkpoint(variant: str) -> Path:
     return Path(f"checkpoints/{variant}.safetensors")
 
 
+def heard(method: str, name: str) -> Path:
+    """What a transcription has heard so far; neither tracked nor versioned."""
+    return Path(f"checkpoints/heard/{method}/{name}.jsonl")
+
+
 def model(variant: str) -> Path:
     return Path(f"models/{variant}.safetensors")
 
@@ -47,9 +56,24 @@ def history(variant: str) -> Path:
     return Path(f"models/{variant}.history.csv")
 
 
-def figures(name: str) -> list[Path]:
-    """The report's figures that show the set, or the training, `name`."""
-    return sorted((REPORT.parent / "figures").glob(f"*-{name}.svg"))
+def figure(name: str, kind: str = "svg") -> Path:
+    return REPORT.parent / f"figures/{name}.{kind}"
+
+
+def figures(params: Params) -> dict[str, list[str]]:
+    """The names of the report's figures by kind: `wer` -> `wer-test2` ..."""
+    used = {method.model for method in params.separate.methods.values()}
+    kinds = ("convergence", "si-sdr", "wer", "t60", "scatter")
+    parts: dict[str, list[str]] = dict.fromkeys(kinds, params.separate.sets)
+    parts["training"] = [name for name in params.train.variants if name in used]
+    if params.transcribe.mixtures == 0:
+        del parts["wer"]
+    return {kind: [f"{kind}-{part}" for part in found] for kind, found in parts.items()}
+
+
+def figures_of(name: str) -> list[Path]:
+    """The report's figures, as they are there, that show the set or the training `name`."""
+    return sorted((REPORT.parent / "figures").glob(f"*-{name}.svg")) if name else []
 
 
 def separated(method: str, name: str) -> Path:

@@ -1,14 +1,19 @@
 """METRICS: how well estimates match references, in float64, one permutation a mixture.
 
-The reference of a source is its reverberant image at the reference microphone. Estimates come in
-the order of the references, so no metric chooses a permutation of its own.
+**The reference of a source** is its reverberant image at the reference microphone (the first), as
+long as the mixture and without noise: what a perfect separation that leaves the room as it is would
+give. Every metric, loss and claim of this project is against it; the anechoic image is stored too,
+and used by none. Estimates come in the order of the references, so no metric chooses a permutation
+of its own.
 """
 
+import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import fast_bss_eval
 import numpy as np
+import pystoi
 import torch
 
 from .losses import si_sdr_matrix
@@ -16,13 +21,16 @@ from .losses import si_sdr_matrix
 CG_ITERATIONS = 20  # of BSS-eval's linear systems: within 1e-3 dB of solving them, twice as fast
 
 
-def si_sdr(est: np.ndarray, ref: np.ndarray, taps: int) -> dict[str, np.ndarray]:
+Metric = Callable[[np.ndarray, np.ndarray, int, int], dict[str, np.ndarray]]
+
+
+def si_sdr(est: np.ndarray, ref: np.ndarray, fs: int, taps: int) -> dict[str, np.ndarray]:
     """Scale-invariant SDR in dB (Le Roux et al. 2019); est, ref (K, N) -> {"si_sdr": (K,)}."""
     matrix = si_sdr_matrix(torch.from_numpy(est).double(), torch.from_numpy(ref).double())
     return {"si_sdr": matrix.diagonal().numpy()}
 
 
-def bss_eval(est: np.ndarray, ref: np.ndarray, taps: int) -> dict[str, np.ndarray]:
+def bss_eval(est: np.ndarray, ref: np.ndarray, fs: int, taps: int) -> dict[str, np.ndarray]:
     """SDR, SIR and SAR in dB of BSS-eval (Vincent et al. 2006) with filters of `taps` taps.
 
     est, ref (K, N) -> {"sdr": (K,), "sir": (K,), "sar": (K,)}, by `fast_bss_eval`.
@@ -35,18 +43,39 @@ def bss_eval(est: np.ndarray, ref: np.ndarray, taps: int) -> dict[str, np.ndarra
     return {"sdr": np.asarray(sdr), "sir": np.asarray(sir), "sar": np.asarray(sar)}
 
 
-METRICS: dict[str, Callable[[np.ndarray, np.ndarray, int], dict[str, np.ndarray]]] = {
-    "si_sdr": si_sdr,
-    "bss_eval": bss_eval,
-}
-COLUMNS = ("si_sdr", "sdr", "sir", "sar")
+def stoi(est: np.ndarray, ref: np.ndarray, fs: int, taps: int) -> dict[str, np.ndarray]:
+    """Short-time objective intelligibility (Taal et al. 2011), up to 1, by `pystoi`.
+
+    est, ref (K, N) at `fs` Hz -> {"stoi": (K,)}; nan where less than 0.4 s of `ref` is speech.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)  # how it says that there is too little
+        return {"stoi": np.array([_stoi(e, r, fs) for e, r in zip(est, ref, strict=True)])}
 
 
-def measure(est: np.ndarray, ref: np.ndarray, taps: int) -> list[dict[str, float]]:
-    """Every metric of every source, one dict a source; a silent estimate has nan."""
-    if not np.abs(est).max(axis=-1).all():
+def _stoi(est: np.ndarray, ref: np.ndarray, fs: int) -> float:
+    try:
+        return float(pystoi.stoi(ref.astype(np.float64), est.astype(np.float64), fs))
+    except RuntimeWarning:
+        return float("nan")
+
+
+METRICS: dict[str, Metric] = {"si_sdr": si_sdr, "bss_eval": bss_eval, "stoi": stoi}
+COLUMNS = ("si_sdr", "sdr", "sir", "sar", "stoi")
+
+
+def failure(est: np.ndarray) -> Literal["", "not finite", "silent"]:
+    """What makes estimates (K, N) no separation at all: '' where nothing does."""
+    if not np.isfinite(est).all():
+        return "not finite"
+    return "" if est.any(axis=-1).all() else "silent"
+
+
+def measure(est: np.ndarray, ref: np.ndarray, fs: int, taps: int) -> list[dict[str, float]]:
+    """Every metric of every source, one dict a source; all nan where one estimate is a failure."""
+    if failure(est):
         return [dict.fromkeys(COLUMNS, float("nan")) for _ in est]
     columns: dict[str, np.ndarray] = {}
     for metric in METRICS.values():
-        columns |= metric(est, ref, taps)
+        columns |= metric(est, ref, fs, taps)
     return [{key: float(columns[key][k]) for key in COLUMNS} for k in range(len(est))]

@@ -20,7 +20,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 RuleName = Literal["iss", "ip", "ip2"]
 LossName = Literal["sdr", "coherence"]
 ClassicalName = Literal["laplace", "gauss", "nmf"]
-RecogniserName = Literal["pocketsphinx"]
+RecogniserName = Literal["pocketsphinx", "transformers"]
 CLASSICAL_NAMES: tuple[str, ...] = get_args(ClassicalName)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ssml import asr, provenance
+from ssml.asr.heard import Heard
 from ssml.errors import UserError
 
 GRAMMAR = """#JSGF V1.0;
@@ -51,16 +52,16 @@ def speech(text):
 
 @functools.cache
 def constrained():
-    return asr.pocketsphinx(GRAMMAR)
+    return asr.ASR["pocketsphinx"](GRAMMAR)
 
 
 @functools.cache
 def free():
-    return asr.pocketsphinx()
+    return asr.ASR["pocketsphinx"]()
 
 
 def test_import_is_light():
-    heavy = "{'pocketsphinx', 'jiwer', 'torch', 'transformers'}"
+    heavy = "{'pocketsphinx', 'jiwer', 'torch', 'transformers', 'whisper_normalizer'}"
     code = f"import sys, ssml.asr; sys.exit(bool({heavy} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], cwd=provenance.ROOT).returncode == 0
 
@@ -119,7 +120,7 @@ def test_odd_audio_does_not_crash(make):
 )
 def test_mistakes_are_named_in_one_line(options, grammar, message):
     with pytest.raises(UserError, match=message) as caught:
-        asr.pocketsphinx(grammar, **options)
+        asr.ASR["pocketsphinx"](grammar, **options)
     assert "\n" not in str(caught.value)
 
 
@@ -137,7 +138,8 @@ def test_every_recogniser_has_a_name():
     [
         ("the cat sat", "THE CAT SAT", (3, 0, 0, 0)),
         ("the cat, sat.", "The  cat sat!", (3, 0, 0, 0)),
-        ("don\u2019t 'stop'", "DON'T STOP", (2, 0, 0, 0)),
+        ("don\u2019t 'stop'", "DO NOT STOP", (3, 0, 0, 0)),
+        ("7 grey cats, Mr. Hall", "SEVEN GRAY CATS MISTER HALL", (5, 0, 0, 0)),
         ("a dog sat down", "the cat sat", (1, 2, 0, 1)),
         ("", "the cat sat", (0, 0, 3, 0)),
         ("...", "the cat", (0, 0, 2, 0)),
@@ -173,3 +175,59 @@ def test_wer_is_pooled_over_words():
     assert asr.wer([one, ten]) == pytest.approx(3 / 11)
     assert asr.wer(iter([ten])) == pytest.approx(0.2)
     assert math.isnan(asr.wer([])) and math.isnan(asr.wer([asr.WordErrors(0, 0, 0, 2)]))
+
+
+class Spy(asr.Recogniser):
+    """Hears the number of samples, and remembers what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def many(self, audio, fs):
+        self.asked += [len(signal) for signal in audio]
+        return [f"{len(signal)} samples" for signal in audio]
+
+
+def test_what_was_heard_is_not_asked_again_even_by_another_process(tmp_path):
+    path, signals = tmp_path / "deep/heard.jsonl", [np.zeros(n) for n in (3, 5, 3)]
+    first = Heard(Spy(), path, "key")
+    assert first.many(signals, 16000) == ["3 samples", "5 samples", "3 samples"]
+    assert first.recogniser.asked == [3, 5]
+    path.write_text(path.read_text()[:-9])  # interrupted within the second line
+    second = Heard(Spy(), path, "key")
+    assert second.many(signals, 16000) == ["3 samples", "5 samples", "3 samples"]
+    assert second.recogniser.asked == [5]
+
+
+@pytest.mark.parametrize(
+    "key, fs, change", [("other", 16000, 0), ("key", 8000, 0), ("key", 16000, 1e-9)]
+)
+def test_other_settings_rates_and_samples_are_heard_anew(tmp_path, key, fs, change):
+    path = tmp_path / "heard.jsonl"
+    Heard(Spy(), path, "key").many([np.zeros(7)], 16000)
+    again = Heard(Spy(), path, key)
+    again.many([np.zeros(7) + change], fs)
+    assert again.recogniser.asked == [7]
+
+
+def test_an_alignment_spells_out_the_errors():
+    said, heard = "the red cat sat down", "a the red dog sat"
+    steps = asr.align(heard, said)
+    kinds = [step.kind for step in steps]
+    found = asr.word_errors(heard, said)
+    assert found == tuple(map(kinds.count, ("equal", "substitute", "delete", "insert")))
+    assert " ".join(step.ref for step in steps if step.ref) == said
+    assert " ".join(step.hyp for step in steps if step.hyp) == heard
+    assert asr.align("red", "") == [("insert", "", "red")] and asr.align("", "") == []
+    assert asr.align("", "red cat") == [("delete", "red", ""), ("delete", "cat", "")]
+
+
+def test_the_assignment_with_the_fewest_errors():
+    refs = ["red cat", "green dog ran", "blue"]
+    chosen, errors = asr.fewest_errors(["green dog", "blue", "red cat"], refs)
+    assert chosen == [2, 0, 1]
+    assert [pair.errors for pair in errors] == [0, 1, 0]
+
+
+def test_an_assignment_that_gains_nothing_is_left_alone():
+    assert asr.fewest_errors(["", "", ""], ["a b", "c", "d"])[0] == [0, 1, 2]

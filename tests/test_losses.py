@@ -53,7 +53,7 @@ def test_metrics_agree_with_mir_eval():
     est = ref + 0.5 * sources(2, 8000, seed=1) + 0.3 * ref.flip(0)
     with pytest.warns(FutureWarning):
         sdr, sir, sar, _ = bss_eval_sources(ref.numpy(), est.numpy(), compute_permutation=False)
-    rows = measure(est.numpy(), ref.numpy(), 512)
+    rows = measure(est.numpy(), ref.numpy(), 16000, 512)
     np.testing.assert_allclose([row["sdr"] for row in rows], sdr, atol=1e-3)
     np.testing.assert_allclose([row["sir"] for row in rows], sir, atol=1e-3)
     np.testing.assert_allclose([row["sar"] for row in rows], sar, atol=1e-3)
@@ -61,7 +61,7 @@ def test_metrics_agree_with_mir_eval():
 
 def test_a_silent_estimate_is_a_failure():
     ref = sources(2).numpy()
-    assert all(np.isnan(list(row.values())).all() for row in measure(0 * ref, ref, 32))
+    assert all(np.isnan(list(row.values())).all() for row in measure(0 * ref, ref, 16000, 32))
 
 
 def test_coherence_is_zero_for_any_filter_of_each_bin():

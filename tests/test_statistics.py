@@ -12,6 +12,7 @@ from ssml.statistics import (
     paired_interval,
     ratio_interval,
     reduction_interval,
+    wilcoxon,
 )
 
 
@@ -119,3 +120,22 @@ def test_band_is_the_interval_of_each_column():
 def test_level_is_a_probability(level):
     with pytest.raises(ValueError, match="level"):
         mean_interval([1.0, 2.0], 10, rng(), level=level)
+
+
+def test_wilcoxon_of_five_gains_is_one_in_sixteen():
+    """All of n differences of one sign: p = 2 / 2^n."""
+    a = {str(i): float(i + 1) for i in range(5)}
+    assert wilcoxon(a, dict.fromkeys(a, 0.0)) == pytest.approx(2 / 2**5)
+    assert wilcoxon(dict.fromkeys(a, 0.0), a) == pytest.approx(2 / 2**5)
+    assert wilcoxon(a, a) == 1
+    assert np.isnan(wilcoxon({"0": 1.0}, a)) and np.isnan(wilcoxon({}, {}))
+    assert wilcoxon(a | {"x": float("nan"), "only": 9.0}, dict.fromkeys([*a, "x"], 0.0)) == 1 / 16
+
+
+def test_wilcoxon_is_uniform_without_a_difference():
+    source = rng("wilcoxon")
+    found = []
+    for _ in range(300):
+        a, b = (dict(enumerate(source.normal(size=20))) for _ in range(2))
+        found.append(wilcoxon(a, b))
+    assert 0.02 < np.mean(np.array(found) < 0.05) < 0.09

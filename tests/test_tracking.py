@@ -231,3 +231,64 @@ def test_processes_that_start_together_on_no_database(folder, monkeypatch):
     assert not Path(unsent.FILE).exists() and Path("mlflow.db").exists()
     runs = store.open_store().search("p/train", store.LIVE)
     assert len(runs) == 3 and all(run.data.metrics["loss"] == 19 for run in runs)
+
+
+def test_a_run_is_shown_under_its_parent_and_knows_its_data(request):
+    with start(request, job="evaluate:test2") as parent:
+        parent.dataset("test2", "0123abcd", "data/mixtures/test2", "testing")
+    with start(request, job="evaluate:a:test2", parent=parent.id) as child:
+        pass
+    found = store.open_store().client.get_run(child.id)
+    assert found.data.tags[store.PARENT] == parent.id
+    (given,) = store.open_store().client.get_run(parent.id).inputs.dataset_inputs
+    assert (given.dataset.name, given.dataset.digest) == ("test2", "0123abcd")
+    assert [(tag.key, tag.value) for tag in given.tags] == [("mlflow.data.context", "testing")]
+
+
+def test_a_known_run_is_adopted_by_a_new_parent(request):
+    with start(request, job="evaluate:a:test2", parent=None) as child:
+        pass
+    with start(request, job="evaluate:test2") as parent:
+        pass
+    tracking.adopt(child.id, parent.id)
+    assert store.open_store().client.get_run(child.id).data.tags[store.PARENT] == parent.id
+
+
+def test_a_parent_that_was_unsent_is_found_later(request, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(store.Store, "start", lambda *_: 1 / 0)
+        with start(request, job="evaluate:test2") as parent:
+            pass
+        with start(request, job="evaluate:a:test2", parent=parent.id):
+            pass
+    assert tracking.resend() == 0
+    runs = {run.data.tags["job"]: run for run in live(request, kind="evaluate")}
+    made = runs["evaluate:test2"].info.run_id
+    assert runs["evaluate:a:test2"].data.tags[store.PARENT] == made
+
+
+def test_the_best_model_has_an_alias_and_each_run_one_version(request, tmp_path):
+    (tmp_path / "weights").write_text("w")
+    model, client = f"model-{request.node.name}", store.open_store().client
+
+    def register():
+        return tracking.registered(model, request.node.name, JOB, "the best", "best")
+
+    assert register() is None  # no run has made one
+    for version in ("1", "2"):
+        with start(request) as run:
+            run.artifact(tmp_path / "weights", "model")
+        assert register() == register() == version
+        found = client.get_model_version_by_alias(model, "best")
+        assert (str(found.version), found.run_id) == (version, run.id)
+        assert found.description == "the best"
+
+
+def test_live_runs_are_listed_with_their_commit(request):
+    with start(request):
+        pass
+    with start(request) as newer:
+        pass
+    (found,) = tracking.live(request.node.name, "train")
+    assert found["id"] == newer.id and found["commit"] == tracking.git()
+    assert found["seconds"] >= 0 and found["began"].endswith("UTC")

@@ -8,11 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
+from ssml.asr import wer, word_errors
+from ssml.evaluation import outcomes
 from ssml.io import read_json, read_table
+from ssml.params import load
+from tests import browser
 from tests.conftest import ROOT
+
+STORED = ("scores", "transcripts")
 
 COPIED = (
     *("Snakefile", "dvc.yaml", ".dvcignore", ".gitignore"),
@@ -138,7 +145,34 @@ class TestWholePipeline:
         evaluated = runs(project, "tiny/evaluate")
         assert {"evaluate:laplace-iss:test2", "evaluate:mixture:test3"} <= set(evaluated)
         assert "SI-SDR dB" in evaluated["evaluate:learned-sdr-iss:test2"]
-        assert read_json(project.folder / "results/tracked.json")
+        ids = read_json(project.folder / "results/tracked.json")
+        child = evaluated["evaluate:learned-sdr-iss:test2"]
+        assert child["mlflow.parentRunId"] == ids["test2"]
+        assert ids["learned-sdr-iss on test2"] in (project.folder / "reports/runs.js").read_text()
+
+    def test_the_summary_is_that_of_the_stored_audio(self, project, monkeypatch):
+        """SI-SDR by its definition, and words counted again, for a method on a set."""
+        monkeypatch.chdir(project.folder)
+        method, name = "learned-sdr-iss", "test3"
+        scores, transcripts = (read_table(f"results/{x}/{method}/{name}.csv") for x in STORED)
+        (row,) = [
+            row
+            for row in read_table("results/summary.csv")
+            if (row["method"], row["set"]) == (method, name)
+        ]
+        found = []
+        for outcome in outcomes(load("params.yaml"), method, name):
+            est, ref = outcome.est.astype(float), outcome.ref.astype(float)
+            target = (est * ref).sum(-1, keepdims=True) / (ref**2).sum(-1, keepdims=True) * ref
+            found.append(10 * np.log10((target**2).sum(-1) / ((est - target) ** 2).sum(-1)))
+        assert [float(row["si_sdr"]) for row in scores] == pytest.approx(np.concatenate(found))
+        assert float(row["si_sdr"]) == pytest.approx(np.mean(found))
+        errors = [word_errors(row["hypothesis"], row["reference"]) for row in transcripts]
+        assert float(row["wer"]) == pytest.approx(wer(errors))
+
+    def test_the_report_is_whole_in_a_browser(self, project):
+        browser.check_report(project.folder / "reports/index.html")
+        browser.check_players(project.folder / "reports/listen.html")
 
     def test_one_training_parameter_reruns_that_training_and_what_follows(self, project):
         before = project.digests()
@@ -213,6 +247,7 @@ def test_a_mistake_is_one_clear_line_before_any_job(tmp_path, arguments, edit, w
         (["score", "laplace-iss", "test2"], "data/mixtures/test2/0000.tar: cannot be read"),
         (["transcribe", "mixture", "test2"], "data/mixtures/test2/0000.tar: cannot be read"),
         (["report"], "results/scores/mixture/test2.csv: cannot be read"),
+        (["listen"], "results/scores/mixture/test2.csv: cannot be read"),
         (["track"], "results/scores/mixture/test2.csv: cannot be read"),
     ],
 )

@@ -151,7 +151,7 @@ def wer(results: Results, set: str, a: str, b: str) -> Evidence:
         return Evidence(what, "not measured", "not shown")
     rates = []
     for name in (b, a):
-        counts = results.transcripts[name, set]
+        counts = results.transcripts[name, set].counts
         errors, words = (sum(column) for column in zip(*counts.values(), strict=True))
         rates.append(f"{100 * errors / words:.1f}" if words else "n/a")
     numbers = (
@@ -228,10 +228,9 @@ def _largest_reduction(results: Results) -> list[Evidence]:
 def _lowest_wer(results: Results, set: str) -> list[Evidence]:
     rates = {}
     for name in results.methods:
-        counts = results.transcripts.get((name, set), {})
-        words = sum(n for _, n in counts.values())
-        if words:
-            rates[name] = sum(errors for errors, _ in counts.values()) / words
+        found = results.transcripts.get((name, set))
+        if found and found.total.words:
+            rates[name] = found.total.errors / found.total.words
     if not rates:
         return []
     name = min(rates, key=rates.__getitem__)

@@ -4,19 +4,31 @@ Claims and tables both ask here, with one generator per set and metric: the same
 interval wherever it is shown.
 """
 
+import math
+from typing import Any
+
 import numpy as np
 
 from .. import provenance
-from ..statistics import Interval, paired_interval, reduction_interval
+from ..layout import MIXTURE
+from ..statistics import Interval, paired_interval, reduction_interval, wilcoxon
 from .results import Results
+
+SHOWN = ("si_sdr", "sdr", "stoi")  # metrics that any two methods are compared by, beside the WER
+Pair = tuple[float, float | None, float | None, float | None]  # mean, low, high, p; None: unknown
+
+
+def difference(results: Results, metric: str, set: str, a: str, b: str) -> Interval:
+    """Mean of `metric` of `a` less that of `b`, over the mixtures on which neither failed."""
+    first, second = (results.scores[name, set].values(metric) for name in (a, b))
+    return paired_interval(
+        first, second, results.params.report.resamples, rng(results, metric, set)
+    )
 
 
 def si_sdr(results: Results, set: str, a: str, b: str) -> Interval:
-    """Mean SI-SDR of `a` less that of `b`, dB, over the mixtures on which neither failed."""
-    first, second = (results.scores[name, set].values("si_sdr") for name in (a, b))
-    return paired_interval(
-        first, second, results.params.report.resamples, rng(results, "si_sdr", set)
-    )
+    """Mean SI-SDR of `a` less that of `b`, dB."""
+    return difference(results, "si_sdr", set, a, b)
 
 
 def wer(results: Results, set: str, a: str, b: str) -> Interval | None:
@@ -25,8 +37,56 @@ def wer(results: Results, set: str, a: str, b: str) -> Interval | None:
     if not (first and second):
         return None
     return reduction_interval(
-        first, second, results.params.report.resamples, rng(results, "wer", set)
+        first.counts, second.counts, results.params.report.resamples, rng(results, "wer", set)
     )
+
+
+def significance(results: Results, metric: str, set: str, a: str, b: str) -> float:
+    """Two-sided p of Wilcoxon's signed-rank test, mixture by mixture; nan where it says nothing.
+
+    For `wer` the pairs are the mixtures' own word error rates.
+    """
+    if metric != "wer":
+        first, second = (results.scores[name, set].values(metric) for name in (a, b))
+        return wilcoxon(first, second)
+    texts = [results.transcripts.get((name, set)) for name in (a, b)]
+    rates = [
+        {id: errors / words for id, (errors, words) in found.counts.items() if words}
+        for found in texts
+        if found
+    ]
+    return wilcoxon(rates[0], rates[1]) if len(rates) == 2 else math.nan
+
+
+def pairs(results: Results) -> dict[str, Any]:
+    """For each set and metric, baseline -> method -> `Pair`, null where nothing is known."""
+    methods = [MIXTURE, *results.methods]
+
+    def against(metric: str, set: str) -> dict[str, Any]:
+        found: dict[str, dict[str, Pair | None]] = {name: {} for name in methods}
+        for i, a in enumerate(methods):
+            for b in methods[i + 1 :]:
+                p = significance(results, metric, set, a, b)
+                found[b][a] = _pair(_shown(results, metric, set, a, b), p)
+                found[a][b] = _pair(_shown(results, metric, set, b, a), p)
+        return found
+
+    return {set: {m: against(m, set) for m in (*SHOWN, "wer")} for set in results.sets}
+
+
+def _shown(results: Results, metric: str, set: str, a: str, b: str) -> Interval | None:
+    if metric != "wer":
+        return difference(results, metric, set, a, b)
+    interval = wer(results, set, a, b)
+    return interval.scaled(100) if interval else None
+
+
+def _pair(interval: Interval | None, p: float) -> Pair | None:
+    if interval is None or not math.isfinite(interval.mean):
+        return None
+    # more digits than are shown: rounding must not move a bound across zero
+    low, high = (round(x, 5) if math.isfinite(x) else None for x in interval[1:3])
+    return (round(interval.mean, 5), low, high, float(f"{p:.2g}") if math.isfinite(p) else None)
 
 
 def rng(results: Results, metric: str, set: str) -> np.random.Generator:

@@ -38,7 +38,7 @@
   }
 
   // Any baseline: the intervals of every pair are in the page (page.py writes the first one's cells).
-  const pairs = JSON.parse(document.getElementById("comparisons").textContent);
+  const { pairs, values } = JSON.parse(document.getElementById("embedded").textContent);
   const form = (value, digits, signed) => {
     const text = Math.abs(value).toFixed(digits);
     const zero = Number(text) === 0;
@@ -51,21 +51,24 @@
     made.append(...children);
     return made;
   };
-  const show = (cell, triple, baseline) => {
-    cell.replaceChildren(baseline ? element("small", {}, "baseline") : "");
-    cell.dataset.key = triple ? triple[0] : "";
-    if (!triple) return;
-    const digits = cell.dataset.metric === "wer" ? 0 : 1;
-    const [mean, low, high] = triple;
+  const kinds = {
+    si_sdr: ["SI-SDR, dB", 1], sdr: ["SDR, dB", 1], stoi: ["STOI", 2], wer: ["Word errors, % fewer", 0],
+  };
+  const bounds = ([, low, high], digits) =>
+    low === null || high === null ? "" : `${form(low, digits)} to ${form(high, digits)}`;
+  const mark = ([, low, high]) => {
     const known = low !== null && high !== null;
     const side = known && low > 0 ? "up" : known && high < 0 ? "down" : "same";
     const [sign, word] = sides[side];
-    cell.append(
-      element("span", { class: side },
-        element("span", { "aria-hidden": "true" }, sign), element("span", { class: "sr" }, word)),
-      ` ${form(mean, digits, true)}`,
-      element("small", {}, known ? `${form(low, digits)} to ${form(high, digits)}` : ""),
-    );
+    return element("span", { class: side },
+      element("span", { "aria-hidden": "true" }, sign), element("span", { class: "sr" }, word));
+  };
+  const show = (cell, pair, baseline) => {
+    cell.replaceChildren(baseline ? element("small", {}, "baseline") : "");
+    cell.dataset.key = pair ? pair[0] : "";
+    if (!pair) return;
+    const digits = kinds[cell.dataset.metric][1];
+    cell.append(mark(pair), ` ${form(pair[0], digits, true)}`, element("small", {}, bounds(pair, digits)));
   };
   const select = document.getElementById("baseline");
   const rebase = () => {
@@ -80,7 +83,100 @@
     }
     status.textContent = `Differences are now against ${select.value}`;
   };
-  select.closest("p").hidden = false;
+  for (const control of document.querySelectorAll(".control")) control.hidden = false;
   select.addEventListener("change", rebase);
   if (!select.options[select.selectedIndex].defaultSelected) rebase(); // a choice kept by a reload
+
+  // Any two methods: a table of differences, and a plot of the mixtures for each set.
+  const draw = (name, attributes, ...children) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [k, v] of Object.entries(attributes)) made.setAttribute(k, v);
+    made.append(...children);
+    return made;
+  };
+  const plot = (set, a, b) => {
+    const points = values[set][b].map((x, i) => [x, values[set][a][i]])
+      .filter(([x, y]) => x !== null && y !== null);
+    const all = points.flat();
+    const step = 5;
+    const low = Math.floor((Math.min(...all, 0) - 1) / step) * step;
+    const high = Math.ceil((Math.max(...all, 0) + 1) / step) * step;
+    const [left, top, side] = [46, 26, 250];
+    const x = (v) => left + ((v - low) / (high - low)) * side;
+    const y = (v) => top + side - ((v - low) / (high - low)) * side;
+    const text = (at, up, content, more) => draw("text", { x: at, y: up, ...more }, content);
+    const above = points.filter(([u, v]) => v > u).length;
+    const said = `${set}: ${a} is above ${b} on ${above} of ${points.length} mixtures`;
+    const svg = draw("svg", { viewBox: "0 0 310 330", role: "img", "aria-label": said, class: "pair" });
+    svg.append(text(left, 14, set, { class: "head" }));
+    for (let v = low; v <= high; v += step) {
+      svg.append(
+        draw("path", { d: `M${x(v)} ${top}V${top + side}M${left} ${y(v)}H${left + side}`, class: "grid" }),
+        text(x(v), top + side + 15, form(v, 0), { "text-anchor": "middle" }),
+        text(left - 6, y(v) + 4, form(v, 0), { "text-anchor": "end" }),
+      );
+    }
+    svg.append(draw("path", { d: `M${x(low)} ${y(low)}L${x(high)} ${y(high)}`, class: "equal" }));
+    for (const [u, v] of points) {
+      // triangles above the diagonal, dots below: no need of colour
+      svg.append(v > u
+        ? draw("path", { d: `M${x(u)} ${y(v) - 5}l4.6 8h-9.2z`, class: "point a" })
+        : draw("circle", { cx: x(u), cy: y(v), r: 3.6, class: "point b" }));
+    }
+    svg.append(
+      text(left + side / 2, top + side + 32, `${b}, SI-SDR in dB`, { "text-anchor": "middle" }),
+      text(-(top + side / 2), 12, `${a}, SI-SDR in dB`,
+        { "text-anchor": "middle", transform: "rotate(-90)" }),
+    );
+    return element("div", { class: "picture" }, svg, element("p", { class: "said" }, said));
+  };
+  const [first, second] = ["first", "second"].map((id) => document.getElementById(id));
+  const together = () => {
+    const [a, b] = [first.value, second.value];
+    const table = document.getElementById("pair");
+    const rows = [];
+    for (const [set, metrics] of Object.entries(pairs)) {
+      for (const [metric, [label, digits]] of Object.entries(kinds)) {
+        const pair = metrics[metric][b]?.[a];
+        if (!pair) continue;
+        const [mean, , , p] = pair;
+        rows.push(element("tr", {},
+          element("th", { scope: "row" }, set), element("td", {}, label),
+          element("td", { class: "num" }, mark(pair), ` ${form(mean, digits, true)}`),
+          element("td", { class: "num" }, bounds(pair, digits)),
+          element("td", { class: "num" }, p === null ? "" : p < 0.001 ? "< 0.001" : p.toFixed(3))));
+      }
+    }
+    table.tBodies[0].replaceChildren(...rows);
+    table.hidden = a === b;
+    const plots = a === b ? [] : Object.keys(values).map((set) => plot(set, a, b));
+    document.getElementById("pair-plots").replaceChildren(...plots);
+    status.textContent = a === b ? "Choose two methods" : `Compared ${a} with ${b}`;
+  };
+  for (const choice of [first, second]) choice.addEventListener("change", together);
+  document.getElementById("swap").addEventListener("click", () => {
+    [first.value, second.value] = [second.value, first.value];
+    together();
+  });
+  together();
+
+  // One condition at a time.
+  const condition = document.getElementById("condition");
+  const choose = () => {
+    for (const block of document.querySelectorAll("[data-condition]")) {
+      block.hidden = block.dataset.condition !== condition.value;
+    }
+  };
+  condition?.addEventListener("change", choose);
+  if (condition) choose();
+
+  // The runs are tracked after this page is made: in a file beside it.
+  const tracked = window.SSML_RUNS ?? [];
+  const took = (s) => (s < 60 ? `${s.toFixed(1)} s` : `${Math.floor(s / 60)} min ${Math.round(s % 60)} s`);
+  const list = document.getElementById("runs");
+  list.hidden = tracked.length === 0;
+  list.querySelector("tbody").append(...tracked.map((run) => element("tr", {},
+    element("th", { scope: "row" }, run.name), element("td", {}, element("code", {}, run.id.slice(0, 8))),
+    element("td", {}, element("code", {}, run.commit.replace(/^(.{10}).*?(-dirty)?$/, "$1$2"))),
+    element("td", {}, run.began), element("td", { class: "num" }, run.seconds === null ? "" : took(run.seconds)))));
 })();

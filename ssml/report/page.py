@@ -1,8 +1,8 @@
-"""The report as one HTML file that needs nothing beside it."""
+"""The report's first page: tables, claims and figures in one HTML file."""
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,17 +10,24 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
+from .. import layout
 from ..layout import MIXTURE, REFERENCE
 from ..params import Params
 from ..statistics import Interval
-from . import compare
+from . import compare, conditions
 from .claims import Claim
 from .pictures import Plate
 from .results import Results
 from .tables import Row, best
 
 HERE = Path(__file__).parent
-Triple = tuple[float, float | None, float | None]  # mean, low, high; bounds None if unknown
+# quantity -> factor, digits, which is best
+SHOWN: dict[str, tuple[float, int, Callable[..., float]]] = {
+    **dict.fromkeys(("si_sdr", "si_sdri", "sdr", "sir", "sar"), (1, 1, max)),
+    "stoi": (1, 2, max),
+    "wer": (100, 0, min),
+    "wer_fewest": (100, 0, min),
+}
 
 
 class Delta(NamedTuple):
@@ -49,81 +56,76 @@ def render(
     digests: Mapping[str, str],
 ) -> str:
     """The page; the same inputs give the same bytes."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
+    params, pairs = results.params, compare.pairs(results)
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            title=params.report.title,
+            facts=_facts(params),
+            digests=digests,
+            sets=_sets(results, rows, pairs),
+            methods=[MIXTURE, *results.methods],
+            classical=params.report.classical,
+            learned=params.report.learned_sdr,
+            embedded={"pairs": pairs, "values": values(results)},
+            conditions=conditions.conditions(results),
+            transcribed=any(row.wer for row in rows),
+            failures=_failures(results),
+            claims=claims,
+            # drawn by this program from numbers, its text escaped by matplotlib
+            plates=[(p, [(x, Markup(x.inline)) for x in p.pictures]) for p in plates],
+            training=_training(results),
+            parameters=yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, width=80),
+            listen=layout.LISTEN.name,
+            runs=layout.RUNS.name,
+        )
     )
-    environment.filters["minus"] = _minus
-    params, pairs = results.params, comparisons(results)
-    return environment.get_template("page.html.j2").render(
-        title=params.report.title,
-        facts=_facts(params),
-        digests=digests,
-        sets=_sets(results, rows, pairs),
-        methods=[MIXTURE, *results.methods],
-        classical=params.report.classical,
-        comparisons=pairs,
-        transcribed=any(row.wer for row in rows),
-        failures=[
-            (row.method, row.set, row.failures, row.mixtures) for row in rows if row.failures
-        ],
-        claims=claims,
-        # drawn by this program from numbers, its text escaped by matplotlib
-        plates=[(p, [(x, Markup(x.inline)) for x in p.pictures]) for p in plates],
-        training=_training(results),
-        parameters=yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, width=80),
-        style=Markup((HERE / "style.css").read_text()),
-        script=Markup((HERE / "page.js").read_text()),
-    )
+
+
+def values(results: Results) -> dict[str, dict[str, list[float | None]]]:
+    """SI-SDR in dB of every mixture, set -> method -> (mixtures,), null where it failed."""
+    return {
+        set: {
+            name: [round(x, 2) if math.isfinite(x) else None for x in found.columns["si_sdr"]]
+            for (name, of), found in results.scores.items()
+            if of == set
+        }
+        for set in results.sets
+    }
 
 
 def recogniser(params: Params) -> str:
     """Which recogniser the word error rates come from, and what it was let to say."""
     if params.transcribe.mixtures == 0:
         return "none: nothing was transcribed"
-    if params.transcribe.recogniser != "pocketsphinx":
-        return f"{params.transcribe.recogniser}, its own language model"
+    if params.transcribe.recogniser == "transformers":
+        return f"{params.transcribe.options.get('model', 'transformers')}, through transformers"
     if params.corpus.source == "synthetic":
         return "pocketsphinx, constrained to the grammar of the synthetic corpus"
     return "pocketsphinx, its own language model"
 
 
-def comparisons(results: Results) -> dict[str, Any]:
-    """For each set and metric, baseline -> method -> [mean, low, high], null where unknown."""
-    methods = [MIXTURE, *results.methods]
-
-    def against(find: Any, set: str, scale: float) -> dict[str, Any]:
-        return {
-            b: {a: _triple(find(results, set, a, b), scale) for a in methods if a != b}
-            for b in methods
-        }
-
-    return {
-        set: {
-            "si_sdr": against(compare.si_sdr, set, 1),
-            "wer": against(compare.wer, set, 100),
-        }
-        for set in results.sets
-    }
-
-
-def _triple(interval: Interval | None, scale: float) -> Triple | None:
-    if interval is None or not math.isfinite(interval.mean):
-        return None
-    # more digits than are shown: rounding must not move a bound across zero
-    mean, low, high = (round(x, 5) for x in interval.scaled(scale)[:3])
-    return (mean, low, high) if math.isfinite(low) else (mean, None, None)
+def environment() -> jinja2.Environment:
+    """Where the pages' templates are found, and what they may call."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    made.filters["minus"] = _minus
+    made.filters["number"] = _number
+    made.globals["include"] = lambda name: Markup((HERE / name).read_text())
+    return made
 
 
 def _sets(results: Results, rows: Sequence[Row], pairs: Mapping[str, Any]) -> list[dict[str, Any]]:
     classical = results.params.report.classical
-    columns = {"si_sdr": (1, 1, max), "sdr": (1, 1, max), "wer": (100, 0, min)}
     tops = {
         name: best(rows, lambda row, name=name: getattr(row, name), choose)
-        for name, (_, _, choose) in columns.items()
+        for name, (_, _, choose) in SHOWN.items()
     }
     found = []
     for set in results.sets:
@@ -131,17 +133,17 @@ def _sets(results: Results, rows: Sequence[Row], pairs: Mapping[str, Any]) -> li
         for row in (row for row in rows if row.set == set):
             cells = {
                 name: _cell(getattr(row, name), scale, digits, tops[name].get(set), row)
-                for name, (scale, digits, _) in columns.items()
+                for name, (scale, digits, _) in SHOWN.items()
             }
             deltas = {
-                f"{name}_delta": _delta(found_pairs[classical].get(row.method), columns[name][1])
+                f"{name}_delta": _delta(found_pairs[classical].get(row.method), SHOWN[name][1])
                 for name, found_pairs in pairs[set].items()
             }
             pseudo = row.method in (MIXTURE, REFERENCE)
             body.append({"row": row, "pseudo": pseudo, **cells, **deltas})
         scores = results.scores[MIXTURE, set]
         t60 = scores.columns["t60"]
-        spoken = [len(results.transcripts[key]) for key in results.transcripts if key[1] == set]
+        spoken = [len(heard.texts) for (_, of), heard in results.transcripts.items() if of == set]
         found.append(
             {"name": set, "speakers": results.speakers(set), "rows": body}
             | {"mixtures": len(scores.ids), "t60": (float(t60.min()), float(t60.max()))}
@@ -163,11 +165,11 @@ def _cell(
     return Cell(mean, bounds, scale * interval.mean, is_best)
 
 
-def _delta(triple: Triple | None, digits: int) -> Delta:
+def _delta(triple: compare.Pair | None, digits: int) -> Delta:
     """`page.js` does the same when another baseline is chosen."""
     if triple is None:
         return Delta("", "", "", "same")
-    mean, low, high = triple
+    mean, low, high, _ = triple
     if low is None or high is None:
         return Delta(_number(mean, digits, "+"), "", mean, "same")
     side = "up" if low > 0 else "down" if high < 0 else "same"
@@ -186,6 +188,15 @@ def _number(value: float, digits: int, sign: str = "") -> str:
     return _minus(f"{round(value, digits) + 0.0:{sign}.{digits}f}")  # no "-0.0"
 
 
+def _failures(results: Results) -> list[tuple[str, str, str, int, int]]:
+    """Method, set, kind, how many, of how many: every kind of failure that occurred."""
+    return [
+        (method, set, kind, found.failed.count(kind), len(found.ids))
+        for (method, set), found in results.scores.items()
+        for kind in sorted({*found.failed} - {""})
+    ]
+
+
 def _facts(params: Params) -> list[tuple[str, str]]:
     trained = params.scenes.sets[params.train.train]
     iterations = sorted({method.iterations for method in params.separate.methods.values()})
@@ -198,6 +209,7 @@ def _facts(params: Params) -> list[tuple[str, str]]:
         ("Iterations", ", ".join(map(str, iterations))),
         ("STFT of the classical models", f"{stft.n_fft} samples, hop {stft.hop}, {params.fs} Hz"),
         ("Recogniser", recogniser(params)),
+        ("Reference", "each source's reverberant image at the first microphone, without noise"),
         ("Intervals", f"95 %, {params.report.resamples} bootstrap resamples over mixtures"),
         ("Seed", str(params.seed)),
     ]

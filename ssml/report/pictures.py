@@ -1,6 +1,7 @@
 """Which figures the report holds, and what each says in words."""
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,18 +13,20 @@ from . import compare
 from .results import Array, Results
 from .tables import Row
 
+HERE = Path(__file__).parent
+
 
 class Picture(NamedTuple):
-    """A figure: its file's stem, its SVG, and its content in words for those who cannot see it."""
+    """A figure: its file's stem, how it looks, and its content in words for who cannot see it."""
 
     name: str
-    svg: str
+    drawing: figures.Drawing
     alt: str
 
     @property
     def inline(self) -> str:
         """The SVG for a page that holds several: ids of its own, and a name for readers."""
-        text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{self.name}-", self.svg)
+        text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{self.name}-", self.drawing.svg)
         return text.replace("<svg ", f'<svg role="img" aria-labelledby="alt-{self.name}" ', 1)
 
 
@@ -31,8 +34,12 @@ class Plate(NamedTuple):
     """Pictures side by side under one heading, with the caption that explains them."""
 
     title: str
-    caption: str
+    kind: str  # of its pictures: the first part of their names, and the caption's file
     pictures: list[Picture]
+
+    @property
+    def caption(self) -> str:
+        return (HERE / f"{self.kind}.rst").read_text().strip()
 
 
 def plates(results: Results, rows: list[Row]) -> list[Plate]:
@@ -73,20 +80,14 @@ def _convergence(results: Results, look: dict[str, figures.Style]) -> Plate:
         svg = figures.convergence(_title(results, set), found, look, figures.limits(edges))
         ends = [f"{n} {_number(b.mean[0])} to {_number(b.mean[-1])} dB" for n, b in found.items()]
         pictures.append(Picture(f"convergence-{set}", svg, f"{set}: {'; '.join(ends)}."))
-    return Plate(
-        "SI-SDR against iterations",
-        "Mean over the mixtures and its 95 % band; iteration 0 is the unprocessed mixture. Colour "
-        "and marker are the source model, dashes the update rule. A mixture that fails at any "
-        "iteration is left out.",
-        pictures,
-    )
+    return Plate("SI-SDR against iterations", "convergence", pictures)
 
 
 def _intervals(results: Results, rows: list[Row], look: dict[str, figures.Style]) -> list[Plate]:
     plates = []
-    for metric, label, scale, step in (
-        ("si_sdr", "SI-SDR (dB)", 1, 1.0),
-        ("wer", "Word error rate (%)", 100, 10.0),
+    for metric, kind, label, scale, step in (
+        ("si_sdr", "si-sdr", "SI-SDR (dB)", 1, 1.0),
+        ("wer", "wer", "Word error rate (%)", 100, 10.0),
     ):
         found: dict[str, dict[str, Interval]] = {}
         for row in rows:
@@ -102,14 +103,8 @@ def _intervals(results: Results, rows: list[Row], look: dict[str, figures.Style]
             said = "; ".join(
                 f"{name} {_number(interval.mean)}" for name, interval in values.items()
             )
-            pictures.append(Picture(f"{metric.replace('_', '-')}-{set}", svg, f"{label}: {said}."))
-        caption = "Mean and 95 % interval; higher is better."
-        if metric == "wer":
-            caption = (
-                "Pooled word error rate and its 95 % interval; lower is better. The reference is "
-                "the clean reverberant speech, what a perfect separation would give."
-            )
-        plates.append(Plate(f"{label.split(' (')[0]} of every method", caption, pictures))
+            pictures.append(Picture(f"{kind}-{set}", svg, f"{label}: {said}."))
+        plates.append(Plate(f"{label.split(' (')[0]} of every method", kind, pictures))
     return plates
 
 
@@ -133,8 +128,7 @@ def _reverberation(results: Results, look: dict[str, figures.Style]) -> Plate:
         )
         for set, found in points.items()
     ]
-    caption = "Each point is a mixture; lines join the means of five equally filled bins of T60."
-    return Plate("SI-SDR against reverberation", caption, pictures)
+    return Plate("SI-SDR against reverberation", "t60", pictures)
 
 
 def _t60_and_si_sdr(results: Results, method: str, set: str) -> tuple[Array, Array]:
@@ -151,11 +145,7 @@ def _scatter(results: Results, look: dict[str, figures.Style]) -> Plate:
         svg = figures.scatter(_title(results, set), x, y, labels, (look[a], look[b]))
         said = f"{set}: {b} is above {a} on {int(np.sum(y > x))} of {len(x)} mixtures."
         pictures.append(Picture(f"scatter-{set}", svg, said))
-    return Plate(
-        "Mixture by mixture",
-        f"Each point is a mixture. Above the diagonal {b} is better, below it {a}.",
-        pictures,
-    )
+    return Plate("Mixture by mixture", "scatter", pictures)
 
 
 def _training(results: Results, look: dict[str, figures.Style]) -> Plate:
@@ -168,8 +158,4 @@ def _training(results: Results, look: dict[str, figures.Style]) -> Plate:
         if len(measured):
             said += f", dev SI-SDR from {_number(measured[0])} to {_number(measured[-1])} dB"
         pictures.append(Picture(f"training-{name}", svg, said + "."))
-    caption = (
-        "Above, the loss of each step (thin) and its running median (thick); "
-        "below, SI-SDR on the dev set with the averaged weights."
-    )
-    return Plate("Training", caption, pictures)
+    return Plate("Training", "training", pictures)

@@ -1,7 +1,7 @@
 """Every table that the stages before wrote, read once and checked against each other."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import io, layout
+from ..asr.words import WordErrors
 from ..errors import UserError
 from ..params import MethodParams, Params
 from ..statistics import Counts, Values
@@ -17,20 +18,71 @@ from ..statistics import Counts, Values
 Array = NDArray[np.float64]
 Key = tuple[str, str]  # (method, set)
 
-METRICS = ("si_sdr", "sdr")  # dB
-CONDITIONS = ("t60",)  # one value a mixture, repeated for each source
+METRICS = ("si_sdr", "sdr", "sir", "sar", "stoi")  # dB, the last without unit
+# of a mixture, from those of its sources: repeated, repeated, mean, spread
+CONDITIONS: dict[str, Callable[[Array], np.floating]] = {
+    "t60": np.mean,
+    "overlap": np.mean,
+    "distance": np.mean,
+    "level": np.ptp,
+}
+COUNTS = WordErrors._fields
 
 
 class Scores(NamedTuple):
     """The mixtures of one method on one set; nan in every metric where it failed."""
 
     ids: list[str]
-    columns: dict[str, Array]  # metric or condition -> (mixtures,), mean over the sources
-    failures: int  # mixtures with an SI-SDR or SDR that is no finite number
+    columns: dict[str, Array]  # metric -> (mixtures,), mean over the sources; or condition
+    sexes: list[str]  # of each mixture: `FM`, `FF`, sorted
+    sources: dict[str, list[float]]  # mixture -> SI-SDR of each source, dB
+    failed: list[str]  # of each mixture: '' or what is wrong with it: `silent`, `not finite`
+
+    @property
+    def failures(self) -> int:
+        return sum(map(bool, self.failed))
 
     def values(self, metric: str) -> Values:
         """The metric by mixture id."""
         return dict(zip(self.ids, self.columns[metric].tolist(), strict=True))
+
+
+class Text(NamedTuple):
+    """What one source said and what was heard, and the errors between them."""
+
+    source: int
+    ref: str
+    hyp: str
+    errors: WordErrors
+    fewest: WordErrors  # against the estimate with the fewest errors, see `words.fewest_errors`
+
+
+class Transcripts(NamedTuple):
+    """The texts of one method on one set, by mixture."""
+
+    texts: dict[str, list[Text]]
+
+    @property
+    def counts(self) -> Counts:
+        """Errors and words, each estimate against the source it is nearest to as a signal."""
+        return self._counts(lambda text: text.errors)
+
+    @property
+    def fewest(self) -> Counts:
+        """Errors and words, estimates assigned so that the errors are fewest."""
+        return self._counts(lambda text: text.fewest)
+
+    @property
+    def total(self) -> WordErrors:
+        """Hits, substitutions, deletions and insertions over all mixtures."""
+        every = [text.errors for texts in self.texts.values() for text in texts]
+        return WordErrors(*(sum(column) for column in zip(*every, strict=True)))
+
+    def _counts(self, errors: Callable[[Text], WordErrors]) -> Counts:
+        return {
+            id: (sum(errors(t).errors for t in texts), sum(errors(t).words for t in texts))
+            for id, texts in self.texts.items()
+        }
 
 
 class History(NamedTuple):
@@ -49,7 +101,7 @@ class Results:
     params: Params
     scores: dict[Key, Scores]
     curves: dict[Key, Array]  # SI-SDR, dB, (mixtures, iterations + 1); all nan where it failed
-    transcripts: dict[Key, Counts]
+    transcripts: dict[Key, Transcripts]
     histories: dict[str, History]
     models: dict[str, dict[str, Any]]
 
@@ -143,22 +195,30 @@ def _integer(path: Path, text: str | None) -> int:
 
 
 def _scores(path: Path) -> Scores:
-    rows = _table(path, ["id", "source", *METRICS, *CONDITIONS])
+    rows = _table(path, ["id", "source", "failure", "sex", *METRICS, *CONDITIONS])
     by_id: dict[str, list[dict[str, str]]] = {}
     for row in rows:
         by_id.setdefault(row["id"], []).append(row)
     ids = sorted(by_id)
+    pool: dict[str, Callable[[Array], np.floating]] = dict.fromkeys(METRICS, np.mean) | CONDITIONS
     columns = {
         name: np.array(
-            [np.mean([_number(path, row[name]) for row in by_id[id]]) for id in ids], float
+            [of(np.array([_number(path, row[name]) for row in by_id[id]])) for id in ids], float
         )
-        for name in (*METRICS, *CONDITIONS)
+        for name, of in pool.items()
     }
     # one bad source spoils its mixture: a mean over the others would flatter the method
-    failed = ~(np.isfinite(columns["si_sdr"]) & np.isfinite(columns["sdr"]))
+    finite = np.isfinite(columns["si_sdr"]) & np.isfinite(columns["sdr"])
+    failed = [
+        by_id[id][0]["failure"] or ("" if good else "not finite")
+        for id, good in zip(ids, finite, strict=True)
+    ]
     for name in METRICS:
-        columns[name][failed | ~np.isfinite(columns[name])] = np.nan
-    return Scores(ids, columns, int(failed.sum()))
+        columns[name][[bool(kind) for kind in failed]] = np.nan
+        columns[name][~np.isfinite(columns[name])] = np.nan
+    sexes = ["".join(sorted(row["sex"] for row in by_id[id])) for id in ids]
+    sources = {id: [_number(path, row["si_sdr"]) for row in by_id[id]] for id in ids}
+    return Scores(ids, columns, sexes, sources, failed)
 
 
 def _curves(path: Path, ids: list[str]) -> Array:
@@ -175,18 +235,19 @@ def _curves(path: Path, ids: list[str]) -> Array:
     return table
 
 
-def _transcripts(path: Path) -> Counts:
-    kinds = ("hits", "substitutions", "deletions", "insertions")
-    rows = _table(path, ["id", *kinds])
-    counts: dict[str, tuple[int, int]] = {}
-    for row in rows:
-        hits, substitutions, deletions, insertions = (_integer(path, row[kind]) for kind in kinds)
-        errors, words = counts.get(row["id"], (0, 0))
-        counts[row["id"]] = (
-            errors + substitutions + deletions + insertions,
-            words + hits + substitutions + deletions,
+def _transcripts(path: Path) -> Transcripts:
+    assigned = [f"assigned_{name}" for name in COUNTS]
+    texts: dict[str, list[Text]] = {}
+    for row in _table(path, ["id", "source", "reference", "hypothesis", *COUNTS, *assigned]):
+        errors, fewest = (
+            WordErrors(*(_integer(path, row[name]) for name in names))
+            for names in (COUNTS, assigned)
         )
-    return counts
+        text = Text(
+            _integer(path, row["source"]), row["reference"], row["hypothesis"], errors, fewest
+        )
+        texts.setdefault(row["id"], []).append(text)
+    return Transcripts(texts)
 
 
 def _history(path: Path) -> History:

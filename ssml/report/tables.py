@@ -1,18 +1,23 @@
-"""The summary: one row per set and method, as CSV, for the terminal, and as Markdown."""
+"""The summary: one row per set and method, as CSV, for the terminal, as Markdown and LaTeX."""
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from .. import provenance
+from ..asr.words import WordErrors
 from ..layout import MIXTURE, REFERENCE
 from ..statistics import Interval, mean_interval, ratio_interval
-from .results import Results
+from . import compare
+from .results import METRICS, Results
 
+# si_sdri: SI-SDR less the mixture's; wer_fewest: of the assignment with the fewest word errors
+QUANTITIES = ("si_sdr", "si_sdri", "sdr", "sir", "sar", "stoi", "wer", "wer_fewest")
 COLUMNS = (
     *("set", "n_src", "method", "model", "rule", "iterations", "mixtures", "failures"),
-    *("si_sdr", "si_sdr_low", "si_sdr_high", "sdr", "sdr_low", "sdr_high"),
-    *("wer", "wer_low", "wer_high"),
+    *(f"{name}{end}" for name in QUANTITIES for end in ("", "_low", "_high")),
+    *("substitutions", "deletions", "insertions"),
 )
 
 
@@ -28,8 +33,14 @@ class Row(NamedTuple):
     mixtures: int | None
     failures: int | None
     si_sdr: Interval | None  # dB
+    si_sdri: Interval | None  # dB, paired
     sdr: Interval | None  # dB
+    sir: Interval | None  # dB
+    sar: Interval | None  # dB
+    stoi: Interval | None  # up to 1
     wer: Interval | None  # 0 to 1 and beyond
+    wer_fewest: Interval | None
+    errors: WordErrors | None  # by kind, of `wer`
 
     def cells(self) -> dict[str, Any]:
         """The row of `summary.csv`."""
@@ -38,20 +49,33 @@ class Row(NamedTuple):
             "n_src": self.speakers,
             **{name: getattr(self, name) for name in COLUMNS[2:8]},
         }
-        for name in ("si_sdr", "sdr", "wer"):
+        for name in QUANTITIES:
             interval = getattr(self, name) or (math.nan,) * 3
             for suffix, value in zip(("", "_low", "_high"), interval[:3], strict=True):
                 row[name + suffix] = value if math.isfinite(value) else None
+        for kind in COLUMNS[-3:]:
+            row[kind] = getattr(self.errors, kind) if self.errors else None
         return {name: "" if value is None else value for name, value in row.items()}
 
     def metrics(self) -> dict[str, float]:
         """The means and their bounds by name and unit, for tracking."""
-        named = {"SI-SDR dB": self.si_sdr, "SDR dB": self.sdr, "WER": self.wer}
+        named = {
+            "SI-SDR dB": self.si_sdr,
+            "SI-SDR improvement dB": self.si_sdri,
+            "SDR dB": self.sdr,
+            "SIR dB": self.sir,
+            "SAR dB": self.sar,
+            "STOI": self.stoi,
+            "WER": self.wer,
+            "WER fewest errors": self.wer_fewest,
+        }
         values = {"failures": float(self.failures or 0)}
         for name, interval in named.items():
-            if interval is not None:
-                values |= {name: interval.mean, f"{name} low": interval.low}
-                values[f"{name} high"] = interval.high
+            if interval is not None and math.isfinite(interval.mean):
+                values[name] = interval.mean
+                # MLflow draws what has a slash in a section of its own
+                values |= {f"interval/{name} low": interval.low}
+                values |= {f"interval/{name} high": interval.high}
         return values
 
 
@@ -68,11 +92,14 @@ def summarise(results: Results) -> list[Row]:
 def _row(results: Results, set: str, method: str) -> Row:
     params, given = results.params, results.methods.get(method)
     scores = results.scores.get((method, set))
-    counts = results.transcripts.get((method, set))
+    texts = results.transcripts.get((method, set))
     n = params.report.resamples
 
     def rng(metric: str):
         return provenance.generator(params.seed, "report", set, method, metric)
+
+    def mean(metric: str) -> Interval | None:
+        return mean_interval(scores.columns[metric], n, rng(metric)) if scores else None
 
     return Row(
         set=set,
@@ -81,11 +108,13 @@ def _row(results: Results, set: str, method: str) -> Row:
         model=given.model if given else "",
         rule=given.rule if given else "",
         iterations=given.iterations if given else None,
-        mixtures=len(scores.ids) if scores else len(counts or {}),
+        mixtures=len(scores.ids) if scores else len(texts.texts if texts else {}),
         failures=scores.failures if scores else None,
-        si_sdr=mean_interval(scores.columns["si_sdr"], n, rng("si_sdr")) if scores else None,
-        sdr=mean_interval(scores.columns["sdr"], n, rng("sdr")) if scores else None,
-        wer=ratio_interval(counts, n, rng("wer")) if counts else None,
+        si_sdri=compare.si_sdr(results, set, method, MIXTURE) if given else None,
+        **{metric: mean(metric) for metric in METRICS},
+        wer=ratio_interval(texts.counts, n, rng("wer")) if texts else None,
+        wer_fewest=ratio_interval(texts.fewest, n, rng("wer")) if texts else None,
+        errors=texts.total if texts else None,
     )
 
 
@@ -142,19 +171,60 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(parts).rstrip()
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """A GitHub table per metric: methods down, sets across, the best method of each set in bold."""
-    parts = [
+class Pivot(NamedTuple):
+    """One quantity: methods down, sets across; a cell is its text and whether it is the best."""
+
+    title: str
+    sets: list[tuple[str, int]]  # name, speakers
+    rows: list[tuple[str, list[tuple[str, bool]]]]
+
+
+def pivots(rows: Sequence[Row]) -> list[Pivot]:
+    """SI-SDR, SDR and, where there is one, the WER."""
+    found = [
         _pivot("SI-SDR in dB", rows, lambda row: row.si_sdr, decibels, choose=max),
         _pivot("SDR in dB", rows, lambda row: row.sdr, decibels, choose=max),
     ]
     if any(row.wer for row in rows):
-        parts.append(_pivot("WER in %", rows, lambda row: row.wer, percent, choose=min))
+        found.append(_pivot("WER in %", rows, lambda row: row.wer, percent, choose=min))
+    return found
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """A GitHub table per quantity, the best method of each set in bold."""
+    parts = []
+    for pivot in pivots(rows):
+        head = [pivot.title, *(f"{name} ({speakers} speakers)" for name, speakers in pivot.sets)]
+        lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * len(pivot.sets)]
+        for method, cells in pivot.rows:
+            texts = [f"**{text}**" if bold else text for text, bold in cells]
+            lines.append("| " + " | ".join([method, *texts]) + " |")
+        parts.append("\n".join(lines) + "\n")
     failed = sum(row.failures or 0 for row in rows)
     parts.append(
         f"Mean and 95 % interval (bootstrap over mixtures). Failed separations: {failed}.\n"
     )
     return "\n".join(parts)
+
+
+def latex(rows: Sequence[Row]) -> str:
+    """A `booktabs` tabular per quantity, to `\\input` into a paper."""
+    parts = ["% needs \\usepackage{booktabs}; means and 95 % bootstrap intervals over mixtures\n"]
+    for pivot in pivots(rows):
+        heads = [f"{speakers} speakers" for _, speakers in pivot.sets]
+        lines = ["\\begin{tabular}{l" + "r" * len(heads) + "}", "\\toprule"]
+        lines += [" & ".join(map(_tex, [pivot.title, *heads])) + r" \\", "\\midrule"]
+        for method, cells in pivot.rows:
+            texts = [f"\\textbf{{{_tex(text)}}}" if bold else _tex(text) for text, bold in cells]
+            lines.append(" & ".join([_tex(method), *texts]) + r" \\")
+        parts.append("\n".join([*lines, "\\bottomrule", "\\end{tabular}"]) + "\n")
+    return "\n".join(parts)
+
+
+def _tex(text: str) -> str:
+    """`text` for LaTeX: its special characters, and minus signs before digits."""
+    text = re.sub(r"([%&_#$])", r"\\\1", text)
+    return re.sub(r"(?<!\w)-(?=\d)", "$-$", text)
 
 
 def best(
@@ -175,25 +245,20 @@ def _pivot(
     value: Callable[[Row], Interval | None],
     form: Callable[[Interval | None], str],
     choose: Callable[..., float],
-) -> str:
-    sets = list(dict.fromkeys(row.set for row in rows))
-    found = {(row.method, row.set): row for row in rows if value(row)}
-    methods = [
-        m for m in dict.fromkeys(row.method for row in rows) if any(m == k[0] for k in found)
-    ]
+) -> Pivot:
     top = best(rows, value, choose)
     speakers = {row.set: row.speakers for row in rows}
-    lines = [
-        "| " + " | ".join([title, *(f"{set} ({speakers[set]} speakers)" for set in sets)]) + " |",
-        "|---|" + "---:|" * len(sets),
-    ]
-    for method in methods:
-        cells = [method]
-        for set in sets:
-            row = found.get((method, set))
-            interval = value(row) if row else None
-            text = form(interval)
-            bold = row and row.model and interval and interval.mean == top.get(set)
-            cells.append(f"**{text}**" if bold else text)
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    found: dict[str, dict[str, tuple[str, bool]]] = {}
+    for row in rows:
+        interval = value(row)
+        if interval:
+            is_best = bool(row.model) and interval.mean == top.get(row.set)
+            found.setdefault(row.method, {})[row.set] = (form(interval), is_best)
+    return Pivot(
+        title,
+        list(speakers.items()),
+        [
+            (method, [cells.get(set, ("", False)) for set in speakers])
+            for method, cells in found.items()
+        ],
+    )

@@ -18,9 +18,9 @@ from typing import Any
 
 from .. import provenance
 from . import unsent
-from .store import LIVE, open_store, send
+from .store import FINISHED, LIVE, open_store, send
 
-__all__ = ["Run", "find", "git", "resend", "run"]
+__all__ = ["Run", "adopt", "find", "git", "live", "registered", "resend", "run"]
 
 LONGEST = 6000  # characters of a parameter's value in MLflow
 WAIT = 60.0  # s, at least, between a failure and the next attempt
@@ -54,6 +54,11 @@ class Run:
     def artifact(self, path: Path | str, folder: str = "") -> None:
         """Copy a file or a folder to `folder` among the run's artifacts."""
         self._do({"op": "artifact", "path": str(Path(path).absolute()), "folder": folder})
+
+    def dataset(self, name: str, digest: str, source: str, context: str) -> None:
+        """Note that the run used the data `name`, of this digest, for `context`, e.g. testing."""
+        about = {"name": name, "digest": digest, "source": source, "context": context}
+        self._do({"op": "dataset", **about})
 
     def end(self, status: str) -> None:
         """Mark the run FINISHED (older ones of its job are then superseded), FAILED or KILLED."""
@@ -89,12 +94,14 @@ def run(
     tags: Mapping[str, str] | None = None,
     description: str = "",
     resume: str | None = None,
+    parent: str | None = None,
 ) -> Iterator[Run]:
     """A run of `job` (`train:learned-sdr`, `evaluate:laplace-iss:test2`) in `experiment/train` etc.
 
     `code` is the digest of the stage's code. When the block ends well, older runs of the job are
     tagged superseded; when it raises, the run is FAILED and supersedes nothing. `resume` is the id
     of a run to go on with if that is of the same job, params and code, and did not finish.
+    `parent` is the id of the run that this one is shown under.
     """
     start = {
         "experiment": _experiment(experiment, job),
@@ -109,6 +116,7 @@ def run(
             "mlflow.note.content": description,
         },
         "resume": resume,
+        "parent": parent,
     }
     this = Run(start)
     try:
@@ -124,7 +132,7 @@ def find(experiment: str, job: str, params: Mapping[str, Any], code: str = "") -
     digest = provenance.digest(params)[:16]
     query = (
         f"tags.job = '{_name(job)}' and tags.params = '{digest}' and tags.code = '{code}' "
-        f"and {LIVE} and attributes.status = 'FINISHED'"
+        f"and {LIVE} and {FINISHED}"
     )
     try:
         found = open_store().search(_experiment(experiment, job), query)
@@ -132,6 +140,42 @@ def find(experiment: str, job: str, params: Mapping[str, Any], code: str = "") -
         unsent.warn(error)
         return None
     return found[0].info.run_id if found else None
+
+
+def adopt(run: str, parent: str) -> None:
+    """Show the finished run `run` under `parent` from now on."""
+    try:
+        send({"op": "adopt", "run": run, "parent": parent})
+    except Exception as error:
+        unsent.warn(error)
+
+
+def registered(model: str, experiment: str, job: str, about: str, alias: str) -> str | None:
+    """Register what the live run of `job` has made as `model`, under `alias`; its version."""
+    try:
+        return open_store().register(model, _experiment(experiment, job), _name(job), about, alias)
+    except Exception as error:
+        unsent.warn(error)
+        return None
+
+
+def live(experiment: str, kind: str) -> list[dict[str, Any]]:
+    """The runs that count of the experiment's part `kind`: name, id, commit, begin, seconds."""
+    try:
+        found = open_store().search(f"{experiment}/{kind}", f"{LIVE} and {FINISHED}")
+    except Exception as error:
+        unsent.warn(error)
+        return []
+    return [
+        {
+            "name": run.info.run_name,
+            "id": run.info.run_id,
+            "commit": run.data.tags.get("git", ""),
+            "began": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(run.info.start_time / 1000)),
+            "seconds": (run.info.end_time - run.info.start_time) / 1000,
+        }
+        for run in sorted(found, key=lambda run: run.data.tags["job"])
+    ]
 
 
 @functools.cache

@@ -1,6 +1,7 @@
 """What each record does in MLflow's database or server. The only module that imports mlflow."""
 
 import functools
+import json
 import logging
 import os
 import sqlite3
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 LIVE = "tags.superseded IS NULL"  # not `!= 'true'`: that finds no run without the tag
+FINISHED = "attributes.status = 'FINISHED'"
+PARENT = "mlflow.parentRunId"
 BATCH = 100  # parameters a call
 ABOUT = {
     "train": f"Trainings of the learned source models. Those that count: {LIVE}",
@@ -78,7 +81,10 @@ class Store:
         location = None
         if self.database:
             location = (self.database.parent / "mlruns" / name).as_uri()
-        about = {"mlflow.note.content": ABOUT.get(name.rpartition("/")[2], "")}
+        about = {
+            "mlflow.note.content": ABOUT.get(name.rpartition("/")[2], ""),
+            "mlflow.experimentKind": "custom_model_development",  # its page is that of runs
+        }
         try:
             self.client.create_experiment(name, artifact_location=location, tags=about)
         except Exception as error:  # a server has no lock: another process was first
@@ -109,6 +115,8 @@ class Store:
 
         experiment = self.experiment(record["experiment"])
         tags = {**record["tags"], "key": record["run"]}
+        if record.get("parent"):
+            tags[PARENT] = self.resolve(record["parent"])
         run = self._unfinished(record)
         last: dict[str, int] = {}
         if run:
@@ -162,6 +170,33 @@ class Store:
             self.client.log_artifacts(run, path, record["folder"] or None)
         elif path.exists():  # one that was deleted meanwhile cannot be sent later either
             self.client.log_artifact(run, path, record["folder"] or None)
+
+    def dataset(self, run: str, record: Mapping[str, Any]) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        source = json.dumps({"uri": record["source"]})
+        data = Dataset(record["name"], record["digest"], "local", source)
+        given = DatasetInput(data, [InputTag("mlflow.data.context", record["context"])])
+        self.client.log_inputs(run, [given])
+
+    def adopt(self, run: str, record: Mapping[str, Any]) -> None:
+        self.client.set_tag(run, PARENT, self.resolve(record["parent"]))
+
+    def register(self, model: str, experiment: str, job: str, about: str, alias: str) -> str | None:
+        """Point `alias` of the registered `model` at what the job's live run made; its version."""
+        found = self.search(experiment, f"tags.job = '{job}' and {LIVE} and {FINISHED}")
+        if not found:
+            return None
+        run = found[0].info.run_id
+        if not self.client.search_registered_models(f"name = '{model}'"):
+            self.client.create_registered_model(model)
+        made = self.client.search_model_versions(f"name = '{model}' and run_id = '{run}'")
+        if not made:
+            source = f"{found[0].info.artifact_uri}/model"
+            made = [self.client.create_model_version(model, source, run)]
+        self.client.update_model_version(model, made[0].version, about)
+        self.client.set_registered_model_alias(model, alias, made[0].version)
+        return str(made[0].version)
 
     def end(self, run: str, record: Mapping[str, Any]) -> None:
         """Set the run's status; a finished one supersedes the older ones of its job."""

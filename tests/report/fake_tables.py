@@ -8,15 +8,18 @@ import numpy as np
 import yaml
 
 from ssml import io, params, provenance
+from ssml.evaluation import CONDITIONS
+from ssml.metrics import COLUMNS as METRICS
 from ssml.report import claims, page, pictures, results
 from ssml.report import tables as summaries
 
 DIGESTS = {"Parameters": "0123456789abcdef"}
 ROOT = Path(__file__).resolve().parents[2]
-SCORES = ("id", "source", "si_sdr", "sdr", "sir", "sar", "t60", "level", "snr", "speaker", "sex")
+SCORES = ("id", "source", *METRICS, "failure", *CONDITIONS)
 CURVES = ("id", "iteration", "si_sdr")
 COUNTS = ("hits", "substitutions", "deletions", "insertions")
-TRANSCRIPTS = ("id", "source", "reference", "hypothesis", *COUNTS)
+ASSIGNED = ("assigned", *(f"assigned_{name}" for name in COUNTS))
+TRANSCRIPTS = ("id", "source", "reference", "hypothesis", *COUNTS, *ASSIGNED)
 HISTORY = ("step", "loss", "grad_norm", "si_sdr", "skipped")
 
 # the mean SI-SDR on two speakers in dB, and the word error rate, of each source model
@@ -87,8 +90,13 @@ def _scores(set: str, method: str, mean: float, n: int, speakers: int) -> list[d
                         SCORES, (f"{set}-{mixture:05d}", source, si_sdr, si_sdr + 1.5), strict=False
                     )
                 )
-                | {"sir": si_sdr + 6, "sar": si_sdr + 4, "t60": t60, "level": -1.5 * source}
-                | {"snr": 20.0, "speaker": f"s{(mixture + source) % 8}", "sex": "FM"[source % 2]}
+                | {"sir": si_sdr + 6, "sar": si_sdr + 4, "stoi": 0.6 + 0.03 * si_sdr, "failure": ""}
+                | {"t60": t60, "overlap": 0.5 + t60, "distance": 1 + t60, "level": -t60 * source}
+                | {
+                    "snr": 20.0,
+                    "speaker": f"s{(mixture + source) % 8}",
+                    "sex": "FM"[source * mixture % 2],
+                }
             )
     return rows
 
@@ -129,6 +137,7 @@ def _transcripts(set: str, method: str, rate: float, n: int, k: int) -> list[dic
                     "hypothesis": "B",
                 }
                 | dict(zip(COUNTS, counts, strict=True))
+                | dict(zip(ASSIGNED, (source, *counts), strict=True))
             )
     return rows
 

@@ -4,10 +4,11 @@ import re
 from html.parser import HTMLParser
 
 import fake_tables as fake
+import numpy as np
 import pytest
 
-from ssml import params
-from ssml.report import page, pictures, results, tables
+from ssml import layout, params
+from ssml.report import compare, conditions, pictures, results, tables
 
 
 @pytest.fixture(scope="module")
@@ -53,23 +54,26 @@ class Parsed(HTMLParser):
 def test_page_is_whole_and_asks_for_nothing_outside(made, written):
     parsed = Parsed(written)
     assert parsed.open == []
-    assert all(link.startswith("#") or link == "data:," for link in parsed.links)
+    beside = {"data:,", layout.LISTEN.name, layout.RUNS.name}
+    assert all(link.startswith("#") or link in beside for link in parsed.links)
     assert not re.search(r"url\(\s*['\"]?(?!#)|@import|fetch\(|XMLHttpRequest", written)
     assert len(parsed.ids) == len(set(parsed.ids))
     assert {link[1:] for link in parsed.links if link.startswith("#")} <= set(parsed.ids)
-    assert parsed.count["h1"] == 1 and parsed.count["caption"] == parsed.count["table"] == 4
+    assert parsed.count["h1"] == 1 and parsed.count["caption"] == 3 * 2 + 5 * 3 + 1
 
 
 def test_every_figure_is_in_the_page_and_names_itself(made, written):
     found = made[1]
     plates = pictures.plates(found, tables.summarise(found))
     names = [picture.name for plate in plates for picture in plate.pictures]
-    assert len(names) == len(set(names)) == 3 * 5 + 2
+    assert names == [name for kind in layout.figures(found.params).values() for name in kind]
     assert Parsed(written).figures == names
     assert written.count("<svg ") == written.count('role="img"') == len(names)
     for plate in plates:
         for picture in plate.pictures:
-            assert picture.svg.startswith("<svg") and picture.alt
+            assert picture.drawing.svg.startswith("<svg") and picture.alt
+            assert picture.drawing.pdf.startswith(b"%PDF")
+            assert picture.name.startswith(plate.kind)
 
 
 def test_the_same_tables_give_the_same_page(made, written):
@@ -108,8 +112,54 @@ def test_hostile_text_is_escaped(tmp_path):
 
 
 def test_comparisons_are_paired_and_turn_their_sign(made):
-    found = page.comparisons(made[1])["test2"]["si_sdr"]
+    found = compare.pairs(made[1])["test2"]["si_sdr"]
     ours = found["laplace-iss"]["learned-sdr-iss"]
     theirs = found["learned-sdr-iss"]["laplace-iss"]
-    assert ours == pytest.approx([-theirs[0], -theirs[2], -theirs[1]])
+    assert ours == pytest.approx([-theirs[0], -theirs[2], -theirs[1], theirs[3]])
+    assert ours[3] < 0.001  # 3.5 dB apart on 30 mixtures
     assert "laplace-iss" not in found["laplace-iss"]
+
+
+def test_every_mixture_is_in_one_bin_of_a_condition(made):
+    found = {condition.key: condition for condition in conditions.conditions(made[1])}
+    assert set(found) == {"t60", "overlap", "distance", "level", "sex"}
+    for condition in found.values():
+        for table in condition.tables:
+            ids = [id for split in table.splits for id in split.ids]
+            assert sorted(ids) == made[1].scores["mixture", table.set].ids
+            assert all(len(intervals) == len(table.splits) for _, intervals in table.rows)
+
+
+def test_a_bins_improvement_is_the_mean_over_its_mixtures(made):
+    (table, *_) = conditions.conditions(made[1])[0].tables
+    after, before = (
+        made[1].scores[name, table.set].values("si_sdr") for name in ("nmf-iss", "mixture")
+    )
+    for split, interval in zip(table.splits, dict(table.rows)["nmf-iss"], strict=True):
+        assert interval.mean == pytest.approx(np.mean([after[i] - before[i] for i in split.ids]))
+        assert interval.n == len(split.ids) == 10
+
+
+def test_failures_are_shown_by_kind_and_left_out(tmp_path):
+    chosen = fake.settings(mixtures=5, resamples=20)
+    fake.write(tmp_path, chosen)
+
+    def fail(rows):
+        for row, kind in zip(rows[::2], ("silent", "not finite", "silent"), strict=False):
+            row["failure"] = kind
+            row |= dict.fromkeys(("si_sdr", "sdr", "sir", "sar", "stoi"), "nan")
+
+    fake.edit(tmp_path / "results/scores/nmf-iss/test2.csv", fail)
+    found = results.read(chosen, tmp_path)
+    text = fake.html(found, figures=False)
+    assert "nmf-iss on test2: 2 of 5 silent" in text and "1 of 5 not finite" in text
+    (row,) = [r for r in tables.summarise(found) if (r.set, r.method) == ("test2", "nmf-iss")]
+    assert row.failures == 3 and row.si_sdr.n == row.si_sdri.n == row.stoi.n == 2
+
+
+def test_latex_is_balanced_and_escaped(made):
+    text = tables.latex(tables.summarise(made[1]))
+    assert text.count("\\begin{tabular}") == text.count("\\end{tabular}") == 3
+    body = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert {line.count("&") for line in body} == {3}
+    assert r"WER in \%" in text and not re.search(r"(?<!\\)[_#]|(?<![\w$])-\d", text)

@@ -31,9 +31,11 @@ def test_everything_is_written_and_the_summary_printed(folder, capsys):
     assert all(row["method"] in printed for row in rows)
     assert "| WER in % |" in layout.SUMMARY.with_suffix(".md").read_text()
     page = layout.REPORT.read_text()
-    figures = sorted(path.stem for path in (layout.REPORT.parent / "figures").iterdir())
-    assert len(figures) == 17
+    files = list((layout.REPORT.parent / "figures").iterdir())
+    figures = {path.stem for path in files}
+    assert len(figures) == 17 and len(files) == 2 * 17
     assert all(f'data-figure="{name}"' in page for name in figures)
+    assert "tabular" in layout.TABLES.read_text()
     assert "Code of train" in page
 
 

@@ -1,17 +1,15 @@
-"""Recognisers, audio -> words, and word error rates. The only module that imports a recogniser."""
+"""PocketSphinx: free speech by its own US-English model, or the sentences of a grammar."""
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from .errors import UserError
-
-Transcribe = Callable[[np.ndarray, int], str]  # float (samples,), Hz -> upper-case words
+from ..errors import UserError
+from .recogniser import Recogniser, hearable
 
 RATE = 16000  # Hz, of PocketSphinx's US-English model
-SHORTEST = 0.1  # s: less holds no word
 PEAK = 0.5  # of full scale, whatever the level of the audio
 GRAMMAR = "grammar"  # the name of the search
 
@@ -26,38 +24,42 @@ FREE: dict[str, Any] = {"maxhmmpf": 3000}
 CONSTRAINED: dict[str, Any] = {}
 
 
-def pocketsphinx(grammar: str | None = None, **options: Any) -> Transcribe:
+class PocketSphinx(Recogniser):
     """A PocketSphinx recogniser of 16 kHz US English: of a JSGF `grammar`, or of free speech.
 
     `options` are PocketSphinx's configuration keys (`beam`, `lw`, `maxhmmpf`, ...). Raises
     `UserError` for an unknown key, an unfit value, a malformed grammar and one of unknown words.
     """
-    try:
-        import pocketsphinx as package
-    except ImportError:
-        raise UserError(
-            "transcribe.recogniser: pocketsphinx is not installed; pip install 'ssml[pipeline]'"
-        ) from None
-    settings = {**COMMON, **(FREE if grammar is None else CONSTRAINED), **options}
-    package.set_loglevel("FATAL")  # before a Config parses anything: it prints to the terminal
-    decoder = _decoder(package, settings, grammar)
 
-    def transcribe(audio: np.ndarray, fs: int) -> str:
+    def __init__(self, grammar: str | None = None, **options: Any) -> None:
+        try:
+            import pocketsphinx as package
+        except ImportError:
+            raise UserError(
+                "transcribe.recogniser: pocketsphinx is not installed; pip install 'ssml[pipeline]'"
+            ) from None
+        settings = {**COMMON, **(FREE if grammar is None else CONSTRAINED), **options}
+        package.set_loglevel("FATAL")  # before a Config parses anything: it prints to the terminal
+        self.decoder = _decoder(package, settings, grammar)
+
+    def many(self, audio: Sequence[np.ndarray], fs: int) -> list[str]:
         if fs != RATE:
             raise UserError(
                 f"pocketsphinx: audio at {fs} Hz where {RATE} Hz is needed; resample it"
             )
-        samples = _pcm(audio)
-        if samples is None:
-            return ""
-        decoder.start_stream()
-        decoder.start_utt()
-        decoder.process_raw(samples.tobytes(), full_utt=True)
-        decoder.end_utt()
-        found = decoder.hyp()
-        return _plain(found.hypstr) if found else ""
+        return [self._one(signal) for signal in audio]
 
-    return transcribe
+    def _one(self, audio: np.ndarray) -> str:
+        audio = np.asarray(audio, dtype=np.float64)
+        if not hearable(audio, RATE):
+            return ""
+        samples = np.round(audio / np.abs(audio).max() * PEAK * 32767).astype("<i2")
+        self.decoder.start_stream()
+        self.decoder.start_utt()
+        self.decoder.process_raw(samples.tobytes(), full_utt=True)
+        self.decoder.end_utt()
+        found = self.decoder.hyp()
+        return _plain(found.hypstr) if found else ""
 
 
 def _decoder(package: Any, settings: dict[str, Any], grammar: str | None) -> Any:
@@ -110,56 +112,6 @@ def _names(grammar: str) -> tuple[list[str], list[str]]:
     return sorted(set(re.findall(r"[^\s=;|()\[\]*+\"]+", text))), sorted(rules - {"NULL", "VOID"})
 
 
-def _pcm(audio: np.ndarray) -> np.ndarray | None:
-    """`audio` (samples,) as int16 at the fixed peak, or None where there is nothing to hear."""
-    audio = np.asarray(audio, dtype=np.float64)
-    if audio.ndim != 1:
-        raise ValueError(f"audio: shape {audio.shape} where (samples,) is needed")
-    if len(audio) < SHORTEST * RATE or not np.isfinite(audio).all():
-        return None
-    peak = np.abs(audio).max()
-    if peak < 1e-9:
-        return None
-    return np.round(audio / peak * PEAK * 32767).astype("<i2")
-
-
 def _plain(text: str) -> str:
     """Upper-case words without the numbers of alternative pronunciations, `the(2)`."""
     return " ".join(re.sub(r"\(\d+\)", "", text).upper().split())
-
-
-ASR: dict[str, Callable[..., Transcribe]] = {"pocketsphinx": pocketsphinx}
-
-
-class WordErrors(NamedTuple):
-    """Counts of words: reference words are hits + substitutions + deletions."""
-
-    hits: int
-    substitutions: int
-    deletions: int
-    insertions: int
-
-
-def normal(text: str) -> str:
-    """`text` in lower case, single spaces, and without punctuation except apostrophes in words."""
-    text = text.lower().replace("\u2019", "'")
-    text = re.sub(r"[^\w' ]|_", " ", text)
-    return " ".join(word for word in (word.strip("'") for word in text.split()) if word)
-
-
-def word_errors(hyp: str, ref: str) -> WordErrors:
-    """Errors of the words `hyp` against `ref`, both normalised the same way first."""
-    import jiwer
-
-    hyp, ref = normal(hyp), normal(ref)
-    if not ref:  # jiwer refuses it
-        return WordErrors(0, 0, 0, len(hyp.split()))
-    found = jiwer.process_words(ref, hyp)
-    return WordErrors(found.hits, found.substitutions, found.deletions, found.insertions)
-
-
-def wer(errors: Iterable[WordErrors]) -> float:
-    """Word error rate (1 = 100 %) pooled over utterances; NaN where the references hold no word."""
-    hits, substitutions, deletions, insertions = np.sum([(0, 0, 0, 0), *errors], axis=0)
-    words = hits + substitutions + deletions
-    return float((substitutions + deletions + insertions) / words) if words else float("nan")

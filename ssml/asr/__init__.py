@@ -1,0 +1,22 @@
+"""Recognisers, audio -> words, and word error rates; a recogniser imports its package when made."""
+
+from collections.abc import Callable
+
+from .hub import Hub
+from .recogniser import Recogniser
+from .sphinx import PocketSphinx
+from .words import WordErrors, align, fewest_errors, normal, wer, word_errors
+
+__all__ = [
+    "ASR",
+    "Recogniser",
+    "WordErrors",
+    "align",
+    "fewest_errors",
+    "normal",
+    "wer",
+    "word_errors",
+]
+
+# name in params.yaml -> what makes one from a grammar (or None) and `transcribe.options`
+ASR: dict[str, Callable[..., Recogniser]] = {"pocketsphinx": PocketSphinx, "transformers": Hub}

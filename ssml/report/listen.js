@@ -1,0 +1,21 @@
+"use strict";
+// One sound at a time; the next one of a mixture goes on where the last one stopped, to compare.
+(() => {
+  const players = [...document.querySelectorAll("audio")];
+  let last = null;
+  for (const player of players) {
+    player.addEventListener("play", () => {
+      for (const other of players) if (other !== player) other.pause();
+      const same = last && last !== player && last.closest("section") === player.closest("section");
+      if (same && player.currentTime === 0 && !last.ended) player.currentTime = last.currentTime;
+      last = player;
+    });
+  }
+  for (const picture of document.querySelectorAll("figure img")) {
+    picture.addEventListener("click", () => {
+      const player = picture.parentElement.querySelector("audio");
+      if (player.paused) player.play();
+      else player.pause();
+    });
+  }
+})();

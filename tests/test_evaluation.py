@@ -1,0 +1,67 @@
+"""Conditions of a mixture from its references; STOI and failures from its estimates."""
+
+import numpy as np
+import pytest
+
+from ssml import evaluation, metrics
+
+FS = 16000
+
+
+def speech(seconds=2.0, seed=0):
+    """Noise that comes and goes like syllables, (samples,)."""
+    random = np.random.default_rng(seed)
+    n = int(seconds * FS)
+    return random.standard_normal(n) * np.sin(2 * np.pi * 4 * np.arange(n) / FS) ** 2
+
+
+@pytest.mark.parametrize("start, expected", [(0, 1.0), (1, 1 / 3), (2, 0.0)])
+def test_overlap_of_two_who_each_talk_for_two_seconds(start, expected):
+    ref = np.zeros((2, 4 * FS))
+    ref[0, : 2 * FS] = np.random.default_rng(0).standard_normal(2 * FS)
+    ref[1, start * FS : (start + 2) * FS] = 0.01 * np.random.default_rng(1).standard_normal(2 * FS)
+    assert evaluation.overlap(ref, FS) == pytest.approx(expected, abs=0.03)
+
+
+def test_overlap_of_silence_is_none():
+    assert evaluation.overlap(np.zeros((2, FS)), FS) == 0
+
+
+def test_conditions_are_those_of_the_source():
+    info = {
+        "t60_measured": 0.3,
+        "mics": [[0, 0, 1], [9, 9, 9]],
+        "speakers": [[3, 4, 1], [0, 0, 2]],
+        "levels": [0.0, -2.0],
+        "snr": 20,
+        "speaker_ids": ["a", "b"],
+        "sexes": ["F", "M"],
+    }
+    ref = np.stack([speech(seed=0), speech(seed=1)])
+    outcome = evaluation.Outcome(info, ref, ref, [], False)
+    first, second = (evaluation.conditions(outcome, k, FS) for k in range(2))
+    assert tuple(first) == evaluation.CONDITIONS
+    assert (first["distance"], second["distance"]) == (5.0, 1.0)
+    assert (second["level"], second["speaker"], second["sex"]) == (-2.0, "b", "M")
+
+
+def test_stoi_is_one_for_the_reference_and_falls_with_noise():
+    ref = np.stack([speech(seed=0), speech(seed=1)])
+    noise = np.stack([speech(seed=2), speech(seed=3)])
+    clean = metrics.stoi(ref, ref, FS, 0)["stoi"]
+    assert clean == pytest.approx(1, abs=1e-6)
+    found = [metrics.stoi(ref + gain * noise, ref, FS, 0)["stoi"] for gain in (0.1, 1, 10)]
+    assert (np.diff([clean, *found], axis=0) < 0).all()
+
+
+def test_stoi_of_too_little_speech_is_unknown_and_no_failure():
+    ref = speech(0.2)[None]
+    assert np.isnan(metrics.stoi(ref, ref, FS, 0)["stoi"]).all()
+
+
+def test_failures_have_a_name():
+    est = np.ones((2, 10))
+    assert metrics.failure(est) == ""
+    assert metrics.failure(est * [[1], [0]]) == "silent"
+    assert metrics.failure(est * [[1], [np.nan]]) == "not finite"
+    assert metrics.failure(est * [[0], [np.inf]]) == "not finite"
