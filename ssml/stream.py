@@ -28,7 +28,7 @@ class Separates(Protocol):
 
 
 class Stream:
-    """Separates a mixture that comes in pieces of any length.
+    """Separates a mixture, NumPy arrays, that comes in pieces of any length.
 
         stream = Stream(Separator(fs=16000), block=10)
         while ...:
@@ -38,9 +38,9 @@ class Stream:
     All outputs together are as long as all pieces, and do not depend on how they were cut. A
     sample comes out when at most `latency` further samples have been pushed; that is also what a
     stream remembers. `block` is in seconds: longer ones separate better, until the speakers move.
-    `watch(block, outputs, filters, changes)` is called for every block with its samples (M, n),
-    outputs (K, n), filters (F, K, M) and by how much each iteration changed them.
-    Raises `UserError` for samples that cannot be separated; nothing of that block comes out.
+    `watch(block, outputs, filters, changes)` is called for every block with its samples (M, n), the
+    outputs (K, m) at its end, the filters (F, K, M), and how much each iteration changed them.
+    Raises `UserError` for samples that cannot be separated; the next piece begins a new stream.
     """
 
     def __init__(
@@ -55,8 +55,11 @@ class Stream:
         self.length = round(block * separator.fs)
         self.overlap = round(self.length * OVERLAP)
         self.blocks = 0  # separated so far
-        self._waiting: np.ndarray | None = None  # (M, n), the end of what was pushed
-        self._new = 0  # of the samples waiting, those that no block has held yet
+        self._restart()
+
+    def _restart(self) -> None:
+        self._last: np.ndarray | None = None  # the block before, (M, n)
+        self._new: list[np.ndarray] = []  # what no block has held yet
         self._tail: np.ndarray | None = None  # (K, n), outputs to be faded into the next block's
         self._W: np.ndarray | None = None  # filters of the last block, in the order of the outputs
 
@@ -69,48 +72,51 @@ class Stream:
         """Take samples (M, n); give those of the outputs that are ready, (K, m)."""
         if piece.ndim != 2:
             raise UserError(f"piece: {piece.ndim}-D; the shape must be (channels, samples)")
-        waiting = piece[:, :0] if self._waiting is None else self._waiting
-        if len(waiting) != len(piece):
-            raise UserError(f"piece: {len(piece)} channels after {len(waiting)}")
+        if self._new and len(self._new[0]) != len(piece):
+            raise UserError(f"piece: {len(piece)} channels after {len(self._new[0])}")
         ready = [np.zeros((self.separator.n_src or len(piece), 0), piece.dtype)]
+        self._new.append(piece[:, :0])
         while piece.shape[1]:
             # at first a whole block is missing, then what the next one has beyond this one
-            held = self.overlap if self._tail is not None else 0
-            n = min(piece.shape[1], self.length - held - self._new)
-            waiting = np.concatenate([waiting, piece[:, :n]], -1)[:, -self.length :]
-            piece, self._new = piece[:, n:], self._new + n
-            if held + self._new == self.length:
-                ready.append(self._separated(waiting))
-        self._waiting = waiting
+            step = self.length - (0 if self._tail is None else self.overlap)
+            missing = step - sum(part.shape[1] for part in self._new)
+            self._new.append(piece[:, :missing].copy())
+            if piece.shape[1] >= missing:
+                ready.append(self._separated())
+            piece = piece[:, missing:]
         return np.concatenate(ready, -1)
 
     def flush(self) -> np.ndarray:
         """The outputs (K, m) of all that was pushed and has not come out; the stream ends."""
-        if self._waiting is None:
+        if not self._new:
             raise UserError("stream: nothing was pushed")
-        parts = [] if self._tail is not None and not self._new else [self._separated(self._waiting)]
+        complete = self._tail is not None and not any(part.shape[1] for part in self._new)
+        parts = [] if complete else [self._separated()]
         assert self._tail is not None
         parts.append(self._tail)
-        self._waiting = self._tail = self._W = None
-        self._new = 0
+        self._restart()
         return np.concatenate(parts, -1)
 
-    def _separated(self, block: np.ndarray) -> np.ndarray:
+    def _separated(self) -> np.ndarray:
         """Separate a block that ends with the new samples; its outputs up to the tail it leaves."""
-        changes: list[float] = []
-        est, W = self.separator.go_on(block, self._W, changes)
-        if self._tail is not None:
-            n = self._tail.shape[-1]
-            est = est[:, -n - self._new :]  # the last block reaches back further
-            found = order(self._tail, est[:, :n])
+        new = np.concatenate(self._new, -1)
+        block = new if self._last is None else np.concatenate([self._last, new], -1)
+        block, changes = block[:, -self.length :], []
+        tail, W_before = self._tail, self._W
+        self._restart()  # if this block is refused, the next piece begins a new stream
+        est, W = self.separator.go_on(block, W_before, changes)
+        if tail is not None:
+            n = tail.shape[-1]
+            est = est[:, -n - new.shape[-1] :]  # the last block reaches back further
+            found = order(tail, est[:, :n])
             est, W = est[found], W[:, found]
             fade = (np.arange(n, dtype=est.dtype) + 0.5) / n
-            est[:, :n] = (1 - fade) * self._tail + fade * est[:, :n]
+            est[:, :n] = (1 - fade) * tail + fade * est[:, :n]
         if self.watch is not None:
             self.watch(block, est, W, changes)
-        self._W, self._new, self.blocks = W, 0, self.blocks + 1
         ready = max(0, est.shape[-1] - self.overlap)
-        self._tail = est[:, ready:]
+        self._last, self._W, self._new, self._tail = block, W, [block[:, :0]], est[:, ready:]
+        self.blocks += 1
         return est[:, :ready]
 
 

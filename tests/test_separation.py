@@ -193,7 +193,7 @@ def test_bad_mixtures_are_named(change, message):
         ({"fs": 0}, "fs: 0 is below 1"),
         ({"rule": "newton"}, "rule: no 'newton' among iss, ip, ip2"),
         ({"model": "lapalce"}, "model: no 'lapalce' among laplace, gauss, nmf"),
-        ({"model": None}, "model: no None among"),
+        ({"model": None}, "model: None is neither a name"),
         ({"model": "none/here.safetensors"}, "none/here.safetensors: no such model"),
         ({"hop": 256}, "stft: n_fft 256 must be even and hop 256"),
         ({"model": lambda power: power[..., 0]}, "model: returned weights .* for power"),
