@@ -28,7 +28,7 @@ def explain(params: Params, key: str = "") -> list[Explained]:
     found = [row for row in rows if not key or row.key == key or row.key.startswith(f"{key}.")]
     if not found:
         parent = key.rpartition(".")[0]
-        near = {row.key for row in rows if row.key.rpartition(".")[0] == parent}
+        near = {row.key for row in rows if parent and row.key.rpartition(".")[0] == parent}
         near = near or {row.key.partition(".")[0] for row in rows}
         raise UserError(f"{key}: no such key; there are {', '.join(sorted(near))}")
     return found

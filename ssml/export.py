@@ -79,8 +79,14 @@ def to_onnx(program: torch.export.ExportedProgram) -> bytes:
     except ImportError:
         raise UserError(f"onnxscript is not installed; {_INSTALL}") from None
     with quiet():
-        names = {"input_names": ["mix"], "output_names": ["images"]}
-        made = torch.onnx.export(program, dynamo=True, opset_version=OPSET, verbose=False, **names)
+        made = torch.onnx.export(
+            program,
+            input_names=["mix"],
+            output_names=["images"],
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
     assert made is not None
     return made.model_proto.SerializeToString()
 

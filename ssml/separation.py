@@ -127,7 +127,7 @@ class Separator:
         X = self.stft.forward(at_model)
         Z, T, rest = self._reduced(X, None if start is None else torch.as_tensor(start).to(X))
         last: Demixing | None = None
-        for state in iva.iterate(Z, self.model, self.rule, self.n_iter):
+        for state in self._iterated(Z):
             if changes is not None and last is not None:
                 changes.append(diagnostics.change(last, state))
             last = state
@@ -154,8 +154,15 @@ class Separator:
         """Yield X, W and Y before the first and after each iteration, Y scaled as the outputs."""
         X = self.stft.forward(resampled(self._tensor(mix), self.fs, self.model_fs))
         Z, T, rest = self._reduced(X, None)
-        for state in iva.iterate(Z, self.model, self.rule, self.n_iter):
+        for state in self._iterated(Z):
             yield Demixing(X, self._scaled(state.W, T, rest))
+
+    def _iterated(self, Z: Tensor) -> Iterator[Demixing]:
+        try:
+            yield from iva.iterate(Z, self.model, self.rule, self.n_iter)
+        except torch.linalg.LinAlgError:  # type: ignore[reportPrivateImportUsage]
+            reason = "channels are copies or sums of others; leave them out"
+            raise UserError(f"mix: {reason}, or give fewer sources (n_src)") from None
 
     def _tensor(self, mix: Any) -> Tensor:
         """The mixture as a checked tensor, and the model where it is."""

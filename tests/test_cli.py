@@ -12,11 +12,11 @@ import pytest
 import soundfile
 import yaml
 
-from ssml import checkpoint, pretrained, recordings
+from ssml import recordings
 from ssml.cli import main
 from ssml.separation import separate
 from ssml.stream import order
-from tests.conftest import ROOT, speechlike
+from tests.conftest import ROOT, speechlike, tiny_model
 
 QUICK = ["--n-fft", "256", "--iterations", "3"]
 
@@ -84,9 +84,7 @@ def test_fewer_sources_another_microphone_and_rule(capsys):
 
 
 def test_a_trained_model_by_name_and_path_at_another_rate(capsys):
-    network = checkpoint.build({"name": "glu", "hidden": 8}, 129)
-    card = {"network": {"name": "glu", "hidden": 8}, "stft": {"n_fft": 256, "hop": 64}}
-    checkpoint.save("models/mine.safetensors", network.state_dict(), card)
+    tiny_model("models/mine.safetensors")
     mix = record("talk.wav", 2, 44100)
     for name in ("mine", "models/mine.safetensors"):
         words = ["separate", "talk.wav", name.split("/")[0], "--model", name, "--iterations", 2]
@@ -111,6 +109,47 @@ def test_json_is_all_that_is_on_stdout(capsys):
     assert one["fs"] == 16000 and one["samples"] == mix.shape[-1] and one["gain"] == 1
     assert said["errors"] == [{"input": "none.wav", "error": "none.wav: no such file"}]
     assert said["settings"]["model"] == "laplace"
+
+
+def test_the_word_on_the_separation_is_printed_and_in_the_json(capsys):
+    mix = record("talk.wav")
+    soundfile.write("half.wav", (mix * [[1], [0]]).T, 16000, subtype="FLOAT")
+    out = run(capsys, "separate", "half.wav", "out", *QUICK)[1]
+    assert "condition" in out and "T60" in out and "hint: channel 2 is silent" in out
+    (one,) = json.loads(run(capsys, "separate", "half.wav", "o", "--json", *QUICK)[1])["done"]
+    assert one["diagnosis"]["silent_channels"] == [2] and one["diagnosis"]["hints"]
+    assert len(one["diagnosis"]["changes"]) == 3
+
+
+def test_plot_writes_a_picture_beside_the_outputs(capsys):
+    record("talk.wav")
+    assert run(capsys, "separate", "talk.wav", "out", "--plot", *QUICK)[0] == 0
+    assert listed("out") == ["talk-1.wav", "talk-2.wav", "talk.png"]
+    picture = Path("out/talk.png").read_bytes()
+    assert picture.startswith(b"\x89PNG") and len(picture) > 10_000
+    message = refused(capsys, "separate", "talk.wav", "new", "--plot", "--iterations", "-1")
+    assert "n_iter" in message
+    Path("new").mkdir()
+    Path("new/talk.png").write_bytes(b"mine")
+    assert "new/talk.png exists" in refused(capsys, "separate", "talk.wav", "new", "--plot")
+
+
+def test_plot_without_matplotlib_names_the_extra(capsys, monkeypatch):
+    record("talk.wav")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "ssml.figures", raising=False)
+    monkeypatch.delattr("ssml.figures", raising=False)
+    message = refused(capsys, "separate", "talk.wav", "out", "--plot", *QUICK)
+    assert message == "error: --plot: matplotlib is missing; pip install 'ssml[plot]'\n"
+
+
+def test_export_refuses_what_cannot_be(capsys):
+    assert "no 'none' among" in refused(capsys, "export", "none", "out.onnx")
+    Path("there.onnx").write_bytes(b"mine")
+    assert "--force" in refused(capsys, "export", "none", "there.onnx")
+    tiny_model("models/mine.safetensors")
+    assert "out.bin: name a file" in refused(capsys, "export", "mine", "out.bin")
+    assert "0 iterations" in refused(capsys, "export", "mine", "out.pt2", "--iterations", 0)
 
 
 def test_flac_never_clips(capsys):
@@ -269,6 +308,12 @@ def test_params_are_checked_and_compared(capsys):
     Path("other.yaml").write_text(yaml.safe_dump(values))
     assert run(capsys, "params", "diff", "other.yaml")[1] == f"  seed: {seed} -> {seed + 5}\n"
     assert run(capsys, "params", "diff", "params.yaml")[1] == ""
+    explained = run(capsys, "params", "explain", "scenes.snr", "--file", "params.yaml")[1]
+    assert explained.startswith(
+        "scenes.snr = [10.0, 30.0]\n    of the mixture against the noise, dB"
+    )
+    assert len(run(capsys, "params", "explain")[1].splitlines()) > 150
+    assert "snrr: no such key" in refused(capsys, "params", "explain", "scenes.snrr")
     Path("other.yaml").write_text(yaml.safe_dump({**values, "sede": 1}))
     assert "sede: unknown key" in refused(capsys, "params", "check", "other.yaml")
     assert "none.yaml: cannot be read" in refused(capsys, "params", "check", "none.yaml")
@@ -280,6 +325,20 @@ def test_models_and_doctor(capsys):
     assert "model: no 'none' among laplace" in refused(capsys, "models", "none")
     code, out, _ = run(capsys, "doctor")
     assert code == 0 and "soxr" in out and "cpu" in out
+
+
+def test_separating_imports_nothing_heavy_but_torch():
+    record("talk.wav")
+    command = (
+        "import sys, ssml.cli; code = ssml.cli.main(['separate', 'talk.wav', 'out']);"
+        "heavy = ('mlflow', 'matplotlib', 'pyroomacoustics', 'pocketsphinx', 'onnx', 'pandas');"
+        "print([name for name in heavy if name in sys.modules]); sys.exit(code)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", command], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stdout.endswith("[]\n")
 
 
 def test_help_is_quick_and_has_examples():

@@ -174,6 +174,7 @@ def test_learned_models_resample_to_their_rate_and_back(model):
         (lambda x: (x * 9).astype(np.int16), "mix: int16 samples"),
         (lambda x: torch.from_numpy(x).half(), "mix: torch.float16 samples"),
         (lambda x: x.tolist(), "mix: list"),
+        (lambda x: x[[0, 0]], "mix: channels are copies"),
     ],
 )
 def test_bad_mixtures_are_named(change, message):
