@@ -1,6 +1,7 @@
 """The command `ssml`: what is typed, checked and printed. Torch is imported by those who use it."""
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -59,6 +60,8 @@ class _FailedError(Exception):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code is 0, 1 (some recordings failed) or 2 (an error)."""
     argv = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    # threads that spin while they wait for each other cost a busy machine most of its time
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         return app(argv, prog_name="ssml", standalone_mode=False) or 0
     except _FailedError as failed:

@@ -3,10 +3,12 @@
 None of them says how good the outputs are; each names a likely cause where they are bad.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from .iva import Demixing
 
@@ -23,16 +25,28 @@ STEP, RUN = 0.016, 5  # s between energies; energies of a decay
 FEW = 10  # decays: no estimate from fewer
 
 
-def change(before: Demixing, after: Demixing) -> float:
-    """How much an iteration changed the outputs: 1 - their coherence before and after, in [0, 1].
+def followed(states: Iterable[Demixing], changes: list[float]) -> Iterator[Demixing]:
+    """Pass the states of a separation on; `changes` is given a number for each iteration."""
+    before, C = None, None
+    for state in states:
+        if before is None or C is None:
+            X = state.X.transpose(-3, -2)
+            C = X @ X.mH
+        else:
+            changes.append(change(before, state.W, C))
+        before = state.W
+        yield state
 
-    A mean over bins and sources, blind to scale, from the covariance of X alone.
+
+def change(before: Tensor, after: Tensor, C: Tensor) -> float:
+    """How much the outputs changed: 1 - their coherence before and after, in [0, 1].
+
+    A mean over bins and sources, blind to scale. Filters (..., F, K, M); C (..., F, M, M) is the
+    covariance of what they filter.
     """
-    X = after.X.transpose(-3, -2)
-    C = X @ X.mH
-    old, new = before.W @ C, after.W @ C
-    cross = (new * before.W.conj()).sum(-1).abs()
-    power = (old * before.W.conj()).sum(-1).real * (new * after.W.conj()).sum(-1).real
+    old, new = before @ C, after @ C
+    cross = (new * before.conj()).sum(-1).abs()
+    power = (old * before.conj()).sum(-1).real * (new * after.conj()).sum(-1).real
     tiny = torch.finfo(power.dtype).tiny
     coherence = (cross / power.clamp_min(tiny).sqrt()).clamp_max(1)
     return 1 - float(torch.where(power > tiny, coherence, 1).mean())

@@ -126,12 +126,8 @@ class Separator:
         at_model = resampled(x, self.fs, self.model_fs)
         X = self.stft.forward(at_model)
         Z, T, rest = self._reduced(X, None if start is None else torch.as_tensor(start).to(X))
-        last: Demixing | None = None
-        for state in self._iterated(Z):
-            if changes is not None and last is not None:
-                changes.append(diagnostics.change(last, state))
-            last = state
-        assert last is not None
+        states = self._iterated(Z)
+        *_, last = states if changes is None else diagnostics.followed(states, changes)
         W = self._scaled(last.W, T, rest)
         est = self.stft.inverse(demixing.apply(W, X), at_model.shape[-1])
         est = fitted(resampled(est, self.model_fs, self.fs), x.shape[-1])

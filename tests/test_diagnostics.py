@@ -22,12 +22,12 @@ def test_change_is_the_coherence_of_outputs():
     X = spectrogram(2)
     random = torch.Generator().manual_seed(1)
     before, after = (torch.randn(33, 2, 2, dtype=X.dtype, generator=random) for _ in range(2))
-    found = diagnostics.change(Demixing(X, before), Demixing(X, after))
-    Y, Z = Demixing(X, before).Y, Demixing(X, after).Y
+    states = [Demixing(X, before), Demixing(X, after), Demixing(X, after * 3j)]
+    changes = []
+    assert list(diagnostics.followed(states, changes)) == states
+    Y, Z = states[0].Y, states[1].Y
     coherence = (Y * Z.conj()).sum(-1).abs() / (Y.norm(dim=-1) * Z.norm(dim=-1))
-    assert found == pytest.approx(1 - float(coherence.mean()))
-    scaled = Demixing(X, before * torch.tensor([[3.0], [-2j]]))
-    assert diagnostics.change(Demixing(X, before), scaled) == pytest.approx(0, abs=1e-9)
+    assert changes == pytest.approx([1 - float(coherence.mean()), 0], abs=1e-9)
 
 
 def test_a_good_separation_has_no_hints():
