@@ -252,7 +252,7 @@ def _svg(figure: Figure) -> str:
 def separation(signals: Mapping[str, Array], fs: int, changes: Sequence[float]) -> bytes:
     """A PNG of the spectrograms of `signals` (N,), and the change by each iteration below them."""
     rows = [*signals, "convergence"] if changes else list(signals)
-    with plt.rc_context({**SETTINGS, **dict.fromkeys(SETTINGS.keys() & {"axes.grid"}, False)}):
+    with plt.rc_context({**SETTINGS, "axes.grid": False}):
         figure, grid = plt.subplots(
             *(len(rows), 1), figsize=(2 * WIDTH, 1.7 * len(rows)), layout="constrained"
         )
@@ -264,6 +264,7 @@ def separation(signals: Mapping[str, Array], fs: int, changes: Sequence[float]) 
             axes.set(title=name, ylabel="Hz")
         if changes:
             grid[-1].semilogy(range(1, len(changes) + 1), np.maximum(changes, 1e-6))
+            grid[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
             grid[-1].set(title="Change of the outputs", xlabel="Iteration", ylabel="1 - coherence")
         grid[len(signals) - 1].set_xlabel("s")
         buffer = io.BytesIO()

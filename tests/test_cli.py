@@ -251,6 +251,7 @@ def test_recordings_that_cannot_be_separated(capsys, shape, message):
     "words, message",
     [
         (["none.wav", "out"], "none.wav: no such file"),
+        (["nothing.wav", "out"], "nothing.wav: cannot be read as audio"),
         (["empty", "out"], "empty: no audio files in this folder"),
         (["*.mp3", "out"], "*.mp3: no file matches"),
         (["talk.wav"], "Missing argument"),
@@ -274,6 +275,7 @@ def test_recordings_that_cannot_be_separated(capsys, shape, message):
 def test_what_is_refused(capsys, words, message):
     record("talk.wav")
     Path("empty").mkdir()
+    Path("nothing.wav").write_bytes(b"")
     assert message in refused(capsys, "separate", *words)
 
 
