@@ -16,8 +16,9 @@ More microphones than sources are reduced to K channels first.
     import ssml
     est = ssml.separate(mix, model="laplace", rule="iss", n_iter=20)  # (..., M, N) -> (..., K, N)
 
-`Separator` is the same to use many times, `ssml.iva.separate` the loop on tensors that both call;
-`load("models/learned-sdr.safetensors")` gives a trained source model and its STFT.
+`Separator` is the same to use many times, `Stream` takes audio as it comes, `ssml.iva.separate` is
+the loop on tensors that all of them call; `load("models/learned-sdr.safetensors")` gives a trained
+source model and its STFT.
 """
 
 import importlib
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .models import CLASSICAL, NETWORKS
     from .separation import Separator, separate
     from .stft import Stft
+    from .stream import Stream
     from .updates import UPDATES
 
 __version__ = "0.1.0"
@@ -40,6 +42,7 @@ __all__ = [
     "UPDATES",
     "Separator",
     "Stft",
+    "Stream",
     "demix",
     "iterate",
     "load",
@@ -54,6 +57,7 @@ _HOMES = {
     "Separator": "separation",
     "UPDATES": "updates",
     "Stft": "stft",
+    "Stream": "stream",
     "demix": "iva",
     "iterate": "iva",
     "load": "checkpoint",

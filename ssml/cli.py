@@ -1,17 +1,17 @@
 """The command `ssml`: what is typed, checked and printed. Torch is imported by those who use it."""
 
-import importlib.metadata
 import json
-import platform
+import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from . import __version__, layout, params
+from . import __version__, cli_params, layout, params, pretrained
+from .doctor import doctor
 from .errors import UserError
 from .io import read_json
 
@@ -22,7 +22,8 @@ Examples:
     ssml separate meeting.wav out/
     ssml separate --help
     ssml models
-    ssml params check params.yaml
+    ssml export learned-sdr separator.onnx --sources 2
+    ssml params explain scenes.t60
     ssml doctor
 """
 # line ends are shown as they are, but for the first paragraph's
@@ -40,11 +41,15 @@ Examples:
     ssml separate --sources 2 --rule ip2 four-microphones.flac out/
     ssml separate --model models/learned-sdr.safetensors recordings/ out/
     ssml separate --format flac --json "day-*/*.wav" out/ > done.json
+
+Below each recording stands how the separation looks from outside: how far the
+last iteration still moved, the condition number of the filters, a rough T60,
+and how alike the outputs are; then what may be wrong, and what to try.
 """
 
 app = typer.Typer(help=EXAMPLES, no_args_is_help=False, pretty_exceptions_enable=False)
-params_app = typer.Typer(help="Check and compare params files.")
-app.add_typer(params_app, name="params")
+app.add_typer(cli_params.app, name="params")
+app.command()(doctor)
 Option = typer.Option
 
 
@@ -55,6 +60,8 @@ class _FailedError(Exception):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code is 0, 1 (some recordings failed) or 2 (an error)."""
     argv = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    # threads that spin while they wait for each other cost a busy machine most of its time
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         return app(argv, prog_name="ssml", standalone_mode=False) or 0
     except _FailedError as failed:
@@ -123,6 +130,9 @@ def separate(
     block: Annotated[float, Option(help="Longer recordings are cut into blocks; s.")] = 60.0,
     device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
     as_json: Annotated[bool, Option("--json", help="Print what was done as JSON.")] = False,
+    plot: Annotated[
+        bool, Option("--plot", help="Write OUT/<name>.png: spectrograms and convergence.")
+    ] = False,
     force: Annotated[bool, Option("--force", help="Replace outputs that exist.")] = False,
     debug: Annotated[bool, Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
@@ -138,11 +148,12 @@ def separate(
     paths = recordings.find(inputs)
     target = recordings.Target(out, format, force)
     recordings.check_target(target, paths)
+    drawn = _drawing() if plot else None
     done: list[dict[str, Any]] = []
     errors: list[dict[str, str]] = []
     for path in paths:
         try:
-            one = recordings.separate_file(path, target, separator, sources, block, keep=paths)
+            one = recordings.separate_file(path, target, separator, sources, block, paths, drawn)
         except UserError as error:
             if debug:
                 traceback.print_exc()
@@ -159,18 +170,32 @@ def separate(
         raise _FailedError(1 if done else 2)
 
 
+def _drawing() -> Callable[[Any], bytes]:
+    """What draws the picture of `--plot`."""
+    try:
+        from . import spectrograms
+    except ImportError as error:
+        raise UserError(f"--plot: {error.name} is missing; pip install 'ssml[plot]'") from error
+
+    def draw(part: Any) -> bytes:
+        signals = {"mixture": part.mix, **{f"output {k}": x for k, x in enumerate(part.est, 1)}}
+        return spectrograms.separation(signals, part.fs, part.changes)
+
+    return draw
+
+
 def _separators(model: str, device: str, options: dict[str, Any]) -> Callable[[int, int], Any]:
-    """A function (rate in Hz, channels) -> `go_on` of one Separator for each rate."""
+    """A function (rate in Hz, channels) -> one Separator for each rate."""
     from .separation import Separator
 
     built: dict[int, Separator] = {}
 
-    def separator(fs: int, channels: int) -> Callable[..., Any]:
+    def separator(fs: int, channels: int) -> Separator:
         if options["mic"] >= channels:
             raise UserError(f"--mic {options['mic'] + 1}, but there are {channels} channels")
         if fs not in built:
             built[fs] = Separator(model, fs=fs, device=device, **options)
-        return built[fs].go_on
+        return built[fs]
 
     separator(16000, sys.maxsize)  # wrong options are errors before any file is opened
     return separator
@@ -196,9 +221,14 @@ def _resolved(model: str) -> str:
 
 
 def _summary(one: dict[str, Any]) -> str:
+    from . import diagnostics
+
     scaled = f", scaled by {one['gain']:.3g}" if one["gain"] != 1 else ""
     factor = f"real-time factor {one['real_time_factor']:.2f}"
-    return f"{one['input']} -> {' '.join(one['outputs'])} ({factor}{scaled})"
+    first = f"{one['input']} -> {' '.join(one['outputs'])} ({factor}{scaled})"
+    figures = one["diagnosis"]
+    lines = [first, diagnostics.sentence(figures), *(f"hint: {h}" for h in figures["hints"])]
+    return "\n  ".join(lines)
 
 
 @app.command()
@@ -211,20 +241,21 @@ def models(
 
     Example: ssml models models/learned-sdr.safetensors
     """
-    if path is not None and path not in params.CLASSICAL_NAMES:
-        from . import checkpoint
+    from . import checkpoint
+    from .models import CLASSICAL
+    from .separation import find_model
 
-        trained = checkpoint.load(_resolved(path))
+    if path is not None and path not in CLASSICAL:
+        trained = checkpoint.load(find_model(_resolved(path)))
         print(f"trained values: {checkpoint.parameters(trained.network)}")
         print(json.dumps(trained.card, indent=2, sort_keys=True))
         return
-    from .models import CLASSICAL
-
     for name, make in CLASSICAL.items():
         if path in (None, name):
             print(f"{name:20} {(make().__doc__ or '').splitlines()[0]}")
     if path is None:
-        for file in sorted(layout.model("x").parent.glob("*.safetensors")):
+        shipped = [pretrained.FOLDER / f"{name}.safetensors" for name in pretrained.names()]
+        for file in [*shipped, *sorted(layout.model("x").parent.glob("*.safetensors"))]:
             print(f"{file.stem:20} {_trained_line(file)}")
 
 
@@ -232,68 +263,35 @@ def _trained_line(file: Path) -> str:
     try:
         card = read_json(file.with_suffix(".json"))
         stft, network = card["stft"], card["network"]["name"]
-        return f"{network}, STFT {stft['n_fft']}/{stft['hop']}, {file}"
+        place = "shipped" if file.parent == pretrained.FOLDER else file
+        return f"{network}, STFT {stft['n_fft']}/{stft['hop']}, {place}"
     except (UserError, KeyError, TypeError):
         return f"{file}: without a card that can be read"
 
 
-@params_app.command()
-def check(file: Annotated[Path, typer.Argument(help="A params file.")]) -> None:
-    """Say whether FILE is a valid params file, and every key that is wrong.
-
-    Example: ssml params check params.yaml
-    """
-    params.load(file)
-    print(f"{file}: valid")
-
-
-@params_app.command()
-def diff(
-    file: Annotated[Path, typer.Argument(help="A params file.")],
-    against: Annotated[Path, Option(help="The file to compare with.")] = Path("params.yaml"),
-) -> None:
-    """List the keys in which FILE differs from another params file.
-
-    Example: ssml params diff presets/excerpt.yaml --against params.yaml
-    """
-    old, new = (dict(_flat(params.load(path).model_dump())) for path in (against, file))
-    for key in sorted(old.keys() | new.keys()):
-        if key not in new:
-            print(f"- {key}: {old[key]}")
-        elif key not in old:
-            print(f"+ {key}: {new[key]}")
-        elif old[key] != new[key]:
-            print(f"  {key}: {old[key]} -> {new[key]}")
-
-
-def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
-        for name, inner in value.items():
-            yield from _flat(inner, f"{key}.{name}" if key else str(name))
-    else:
-        yield key, json.dumps(value)
-
-
 @app.command()
-def doctor() -> None:
-    """Say which versions and devices are there, and what is missing for what."""
-    import soundfile
-    import torch
+def export(
+    model: Annotated[str, typer.Argument(help="A trained model, by name or path.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A file, .onnx or .pt2.")],
+    iterations: Annotated[int, Option(help="Iterations of AuxIVA.")] = 20,
+    sources: Annotated[int, Option(help="Sources, and microphones.")] = 2,
+    force: Annotated[bool, Option("--force", help="Replace a file that exists.")] = False,
+    debug: Annotated[bool, Option("--debug", help="Show where an error comes from.")] = False,
+) -> None:
+    """Write the separator with a trained MODEL as one graph, for onnxruntime or torch.export.
 
-    print(f"ssml {__version__}, Python {platform.python_version()}, {platform.platform()}")
-    for name in ("torch", "numpy", "scipy", "soxr", "soundfile"):
-        print(f"{name} {_installed(name) or 'missing: pip install ' + name}")
-    print(f"libsndfile {soundfile.__libsndfile_version__}")
-    print(f"cpu: {torch.get_num_threads()} threads")
-    for i in range(torch.cuda.device_count()):
-        print(f"cuda:{i}: {torch.cuda.get_device_name(i)}")
-    needed = ("dvc", "espeakng-loader", "mlflow", "pocketsphinx", "pyroomacoustics", "snakemake")
-    missing = [name for name in needed if _installed(name) is None]
-    print(f"pipeline: {'missing ' + ', '.join(missing) if missing else 'complete'}")
+    It takes `mix` (1, sources, samples), float32 at 16 kHz, of any length of at least a window, and
+    gives `images` of that shape, at the first microphone. The rule is iss.
 
+    Example: ssml export learned-sdr separator.onnx --iterations 20 --sources 2
+    """
+    if out.exists() and not force:
+        raise UserError(f"{out} exists already; --force replaces it")
+    from . import checkpoint, separation
+    from . import export as exporting
 
-def _installed(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    trained = checkpoint.load(separation.find_model(_resolved(model)))
+    made = exporting.export(trained, out, iterations, sources)
+    shape = f"(1, {sources}, samples)"
+    print(f"{out}: mix {shape} at {made['fs']} Hz -> images {shape}")
+    print(f"  within {made['difference']:.1e} of the library, relative to the peak")

@@ -1,4 +1,4 @@
-"""Plots as SVG for pages and PDF for papers. The only module that imports matplotlib.
+"""Plots as SVG for pages and PDF for papers. This and `spectrograms` import matplotlib.
 
 Colour and marker tell the source model (Okabe and Ito's palette: cool for the classical, warm for
 the learned), dash tells the update rule: nothing hangs on colour alone. Ink is `currentColor`, so
@@ -265,14 +265,3 @@ def _legend(figure: Figure, axes: Axes) -> None:
     handles, names = axes.get_legend_handles_labels()
     if names:
         figure.legend(handles, names, loc="outside lower left", ncols=2)
-
-
-def spectrogram(power: Array, top: float, span: float = 60.0) -> bytes:
-    """`power` (F, T) in dB as a WebP picture, `span` dB below `top`: dark is quiet, bright loud.
-
-    The colours' lightness rises with the level: it reads the same without colour vision.
-    """
-    buffer, size = io.BytesIO(), {"vmin": top - span, "vmax": top, "origin": "lower"}
-    compression = {"quality": 50, "method": 4}
-    plt.imsave(buffer, power, format="webp", cmap="magma", pil_kwargs=compression, **size)
-    return buffer.getvalue()

@@ -102,7 +102,7 @@ def _contexts(model: SourceModel) -> tuple[AbstractContextManager, AbstractConte
 @contextmanager
 def _uncounted(model: SourceModel) -> Iterator[None]:
     """Let batch normalisation leave its running statistics as they are."""
-    parts = model.modules() if isinstance(model, nn.Module) else ()
+    parts: Any = model.modules() if isinstance(model, nn.Module) else ()
     norms = [part for part in parts if getattr(part, "track_running_stats", False)]
     for norm in norms:
         norm.track_running_stats = False

@@ -41,24 +41,24 @@ class Section(BaseModel):
 class SyntheticParams(Section):
     """Voices and utterances (a voice) spoken by espeak-ng."""
 
-    voices: dict[Literal["train", "dev", "test"], Count]
-    utterances: dict[Literal["train", "dev", "test"], Count]
+    voices: dict[Literal["train", "dev", "test"], Count]  # number in each split
+    utterances: dict[Literal["train", "dev", "test"], Count]  # of each voice, in each split
 
 
 class LibriSpeechParams(Section):
     """A LibriSpeech folder: which subsets make which split."""
 
-    root: str | None  # None: the environment's SSML_LIBRISPEECH
-    train: list[str]
-    dev: list[str]  # empty: `held_out` speakers of the training subsets
-    test: list[str]
-    held_out: Natural
+    root: str | None  # its folder; null: the environment's SSML_LIBRISPEECH
+    train: list[str]  # subsets to train on
+    dev: list[str]  # subsets; none: `held_out` speakers of the training subsets
+    test: list[str]  # subsets to test on
+    held_out: Natural  # number of speakers, where `dev` is empty
     utterances: str | None  # a list of utterance ids, one a line: no others are used
     download: bool  # fetch missing subsets from openslr.org
 
 
 class CorpusParams(Section):
-    source: Literal["synthetic", "librispeech"]
+    source: Literal["synthetic", "librispeech"]  # which of the two corpora is used
     synthetic: SyntheticParams
     librispeech: LibriSpeechParams
 
@@ -70,73 +70,73 @@ class SetParams(Section):
     random length of each and pads that.
     """
 
-    split: Literal["train", "dev", "test"]
-    speakers: Annotated[int, Field(ge=2, le=8)]
-    mixtures: Count
-    length: Literal["min", "max", "random"]
-    seconds: Range  # utterances outside are not used; longer ones are, and cut, but with max
+    split: Literal["train", "dev", "test"]  # whose speakers talk
+    speakers: Annotated[int, Field(ge=2, le=8)]  # in each mixture, at as many microphones
+    mixtures: Count  # number
+    length: Literal["min", "max", "random"]  # see above
+    seconds: Range  # s; utterances outside are not used; longer ones are, and cut, but with max
 
 
 class ScenesParams(Section):
     room_length: Range  # m
     room_width: Range  # m
     room_height: Range  # m
-    t60: Range  # s
-    array_jitter: Annotated[float, Field(ge=0)]  # m, from the room's centre, in x and y
-    array_height: Range  # m
-    array_radius: Range  # m
-    mic_spacing: Positive  # m, at least
-    speaker_square: Positive  # m, side of the square around the centre
+    t60: Range  # reverberation time, s
+    array_jitter: Annotated[float, Field(ge=0)]  # from the room's centre, in x and y, m
+    array_height: Range  # of the microphones above the floor, m
+    array_radius: Range  # of the sphere with the microphones, m
+    mic_spacing: Positive  # between microphones, m, at least
+    speaker_square: Positive  # side of the square around the centre, m
     speaker_height: Range  # m
-    speaker_array: Positive  # m, at least
-    speaker_spacing: Positive  # m, at least
-    level: Range  # dB, of each later speaker against the first, on the reverberant images
-    snr: Range  # dB, of the mixture against the noise
-    tries: Count
+    speaker_array: Positive  # from a speaker to the array, m, at least
+    speaker_spacing: Positive  # between speakers, m, at least
+    level: Range  # of each later speaker against the first, on the reverberant images, dB
+    snr: Range  # of the mixture against the noise, dB
+    tries: Count  # placements that are drawn before giving up
     sets: dict[Name, SetParams]
 
 
 class MixParams(Section):
-    shard: Count  # mixtures a tar file
-    max_order: Count  # of the image sources
+    shard: Count  # mixtures in a file
+    max_order: Count  # of the image sources, at most
     noise: str  # white, diffuse (speech-shaped), or a folder of recordings
 
 
 class StftParams(Section):
-    n_fft: Annotated[int, Field(ge=64, multiple_of=2)]
-    hop: Count
+    n_fft: Annotated[int, Field(ge=64, multiple_of=2)]  # window, samples
+    hop: Count  # samples
 
 
 class VariantParams(Section):
     """One training of the learned surrogate."""
 
-    loss: LossName
+    loss: LossName  # what the separation is trained for
     network: dict[str, Any]  # {name: ..., and its arguments}
-    rule: RuleName
+    rule: RuleName  # update rule of the iterations that are trained through
     stft: StftParams
     iterations: tuple[Count, Count]  # drawn anew for each step
-    batch: Count
-    seconds: Positive  # length of the random crops
-    steps: Count
-    lr: Positive
-    warmup: Natural  # steps
+    batch: Count  # cuts of mixtures in a step
+    seconds: Positive  # length of the cuts, s
+    steps: Count  # of the optimiser
+    lr: Positive  # learning rate at its highest
+    warmup: Natural  # steps until then
     clip: Positive  # percentile of the past gradient norms (AutoClip)
-    average: Annotated[float, Field(ge=0, lt=1)]  # decay of the weights' moving average
+    average: Annotated[float, Field(ge=0, lt=1)]  # decay of the weights' moving average, a step
     recompute: bool  # memory that does not grow with the iterations, for a third more time
     validate_every: Count  # steps
     checkpoint_every: Count  # steps
 
 
 class TrainParams(Section):
-    train: Name  # sets of `scenes.sets`
-    dev: Name
+    train: Name  # set of `scenes.sets` to train on
+    dev: Name  # set to validate on
     variants: dict[Name, VariantParams]
 
 
 class MethodParams(Section):
     model: str  # a classical model, a variant of `train`, or a checkpoint's path
-    rule: RuleName
-    iterations: Count
+    rule: RuleName  # update rule
+    iterations: Count  # of AuxIVA
 
     @property
     def is_path(self) -> bool:
@@ -145,38 +145,38 @@ class MethodParams(Section):
 
 
 class SeparateParams(Section):
-    sets: list[Name]
+    sets: list[Name]  # of `scenes.sets`, to test on
     stft: StftParams  # of the classical models; a learned one brings its own
     methods: dict[Name, MethodParams]
 
 
 class ScoreParams(Section):
-    sdr_taps: Count  # length of BSS-eval's distortion filter
+    sdr_taps: Count  # length of BSS-eval's distortion filter, samples
 
 
 class TranscribeParams(Section):
-    recogniser: RecogniserName
-    options: dict[str, Any]
+    recogniser: RecogniserName  # what turns audio into words
+    options: dict[str, Any]  # its own settings
     mixtures: Natural  # the first so many of each set; 0: none
-    methods: list[Name] | Literal["all"]
+    methods: list[Name] | Literal["all"]  # of `separate.methods`
 
 
 class TrackParams(Section):
-    experiment: str
+    experiment: str  # name in MLflow
 
 
 class ReportParams(Section):
-    title: str
-    classical: Name  # the methods that the claims compare, all at equal iterations
-    learned_sdr: Name
-    learned_coherence: Name
-    other_rules: list[Name]
+    title: str  # of the page
+    classical: Name  # the method that the claims compare with, at equal iterations
+    learned_sdr: Name  # method
+    learned_coherence: Name  # method
+    other_rules: list[Name]  # methods with rules not trained with
     resamples: Count  # of the bootstrap
 
 
 class Params(Section):
-    seed: Natural
-    fs: Literal[16000]
+    seed: Natural  # of all randomness
+    fs: Literal[16000]  # sampling rate, Hz
     corpus: CorpusParams
     scenes: ScenesParams
     mix: MixParams

@@ -1,9 +1,7 @@
-"""Separate recordings, file by file and block by block, into one file for each source.
+"""Separate recordings, file by file, into one file for each source.
 
-A recording longer than a block is separated in blocks of equal length that overlap by a quarter of
-a block. A block begins with the filters of the one before, and its sources are put in the order in
-which the outputs correlate best with those before, where the two overlap. There they are faded into
-each other. Samples wait in an unnamed file, so memory does not grow with the recording.
+A recording is read and separated block by block, see `stream`. Outputs wait in an unnamed file, so
+memory does not grow with the recording.
 """
 
 import tempfile
@@ -15,21 +13,18 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 import soundfile
-from scipy.optimize import linear_sum_assignment
 
+from .diagnostics import Watch
 from .errors import UserError
-from .io import atomic
+from .io import atomic, write_bytes
+from .mixture import MOST
 from .progress import progress
-from .separation import MOST
+from .separation import Separator
+from .stream import BLOCK, OVERLAP, Stream
 
-BLOCK = 60.0  # s
-OVERLAP = 0.25  # of a block
 SUBTYPES = {"wav": "FLOAT", "flac": "PCM_24"}
 RF64_FROM = 2**32 - 2**20  # bytes that no WAV can hold
 PEAK = 1 - 2**-20  # the largest sample that FLAC is given
-
-# a block (M, n) and the filters of the one before -> outputs (K, n), filters (F, K, M)
-GoOn = Callable[[np.ndarray, np.ndarray | None], tuple[np.ndarray, np.ndarray]]
 
 
 class Target(NamedTuple):
@@ -87,54 +82,89 @@ def check_target(target: Target, recordings: Sequence[Path]) -> None:
         stems[path.stem] = path
 
 
+class Excerpt(NamedTuple):
+    """What a picture of a separation shows: the first block."""
+
+    mix: np.ndarray  # (n,), the channel whose images the outputs are
+    est: np.ndarray  # (K, n)
+    fs: int
+    changes: list[float]  # by each iteration
+
+
 def separate_file(
     path: Path,
     target: Target,
-    separator: Callable[[int, int], GoOn],
+    separator: Callable[[int, int], Separator],
     n_src: int | None = None,
     block: float = BLOCK,
     keep: Sequence[Path] = (),
+    plot: Callable[[Excerpt], bytes] | None = None,
 ) -> dict[str, Any]:
     """Separate one recording; what was done, as plain data.
 
-    `separator(fs, channels)` gives what separates blocks of that rate in Hz. Outputs have the
+    `separator(fs, channels)` gives what separates recordings of that rate in Hz. Outputs have the
     recording's rate, length and level. WAV is 32-bit float; FLAC is 24-bit, and where a sample
     would clip, all outputs are scaled by one factor, the result's `gain`. Files in `keep` are never
-    replaced. Raises `UserError` and writes nothing if anything is wrong.
+    replaced. `plot` makes a PNG of the first block. Raises `UserError` and writes nothing if
+    anything is wrong.
     """
     start = time.monotonic()
     with _naming(path), opened(path) as file:
-        separate = separator(file.samplerate, file.channels)
+        chosen = separator(file.samplerate, file.channels)
         outputs = [target.path(path, k) for k in range(n_src or file.channels)]
-        _check_outputs(outputs, target.force, keep)
-        spans = list(blocks(file.frames, round(block * file.samplerate)))
+        picture = target.folder / f"{path.stem}.png" if plot else None
+        _check_outputs([*outputs, *([picture] if picture else [])], target.force, keep)
         fs, seconds = file.samplerate, file.frames / file.samplerate
+        watch = Watch(fs, chosen.window)
+        excerpts: list[Excerpt] = []
 
-        def note() -> str:
-            return f"real-time factor {(time.monotonic() - start) / seconds * n / done:.2f}"
+        def seen(part: np.ndarray, est: np.ndarray, W: np.ndarray, changes: list[float]) -> None:
+            if plot and not excerpts:
+                excerpts.append(Excerpt(part[chosen.mic].copy(), est.copy(), fs, changes))
+            watch(part, est, W, changes)
 
-        done, n, peak = 0, len(spans), 0.0
+        stream = Stream(chosen, block, seen)
         with _folder(target.folder), tempfile.TemporaryFile(dir=target.folder) as spool:
-            shown = progress(spans, path.name, "blocks", note) if n > 1 else spans
-            audio = (_read(file, *span) for span in shown)
-            for est in joined(audio, spans, separate):
+            peak = 0.0
+            for est in _streamed(file, stream, path.name, start):
                 spool.write(est.T.astype(np.float32).tobytes())
-                done, peak = done + 1, max(peak, float(np.abs(est).max()))
+                peak = max(peak, float(np.abs(est).max(initial=0)))
             gain = PEAK / peak if target.format == "flac" and peak > PEAK else 1.0
+            image = plot(excerpts[0]) if plot else b""
             write(spool, outputs, fs, target.format, gain)
+            if picture:
+                write_bytes(picture, image)
     elapsed = time.monotonic() - start
     return {
         "input": str(path),
         "outputs": [str(output) for output in outputs],
+        "plot": str(picture) if picture else None,
         "channels": file.channels,
         "fs": fs,
         "samples": file.frames,
         "seconds": round(seconds, 3),
-        "blocks": n,
+        "blocks": stream.blocks,
         "gain": gain,
         "elapsed": round(elapsed, 3),
         "real_time_factor": round(elapsed / seconds, 4),
+        "diagnosis": watch.report(),
     }
+
+
+def _streamed(
+    file: soundfile.SoundFile, stream: Stream, title: str, start: float
+) -> Iterator[np.ndarray]:
+    """The outputs (K, m) of a recording, as they come; the progress of long ones is shown."""
+    step = max(1, round(stream.length * (1 - OVERLAP)))
+    starts = range(0, file.frames, step)
+
+    def note() -> str:
+        return f"real-time factor {(time.monotonic() - start) * file.samplerate / file.tell():.2f}"
+
+    shown = progress(starts, title, "blocks", note) if len(starts) > 1 else starts
+    for first in shown:
+        yield stream.push(_read(file, first, min(first + step, file.frames)))
+    yield stream.flush()
 
 
 @contextmanager
@@ -187,19 +217,6 @@ def _folder(path: Path) -> Iterator[None]:
             path.rmdir()
 
 
-def blocks(n: int, length: int) -> Iterator[tuple[int, int]]:
-    """Cut `n` samples into blocks [start, end) of at most about `length`, equally long.
-
-    One that is no longer than `length` stays whole; others overlap by `OVERLAP * length`.
-    """
-    overlap = round(length * OVERLAP)
-    count = 1 if n <= length else -(-(n - overlap) // (length - overlap))
-    step = -(-(n - overlap) // count) if count > 1 else n
-    for i in range(count):
-        last = i == count - 1
-        yield i * step, n if last else min(n, (i + 1) * step + overlap)
-
-
 def _read(file: soundfile.SoundFile, start: int, end: int) -> np.ndarray:
     """Samples [start, end) as float32 (M, end - start)."""
     try:
@@ -212,33 +229,6 @@ def _read(file: soundfile.SoundFile, start: int, end: int) -> np.ndarray:
     if not np.isfinite(audio).all():
         raise UserError("holds samples that are not finite (NaN or infinite)")
     return np.ascontiguousarray(audio.T)
-
-
-def joined(
-    audio: Iterator[np.ndarray], spans: Sequence[tuple[int, int]], separate: GoOn
-) -> Iterator[np.ndarray]:
-    """Separate the blocks (M, n) that lie at `spans`; yield outputs (K, n) without overlap."""
-    tail: np.ndarray | None = None
-    W: np.ndarray | None = None
-    for i, block in enumerate(audio):
-        est, W = separate(block, W)
-        if tail is not None:
-            n = tail.shape[-1]
-            found = order(tail, est[:, :n])
-            est, W = est[found], W[:, found]
-            fade = (np.arange(n, dtype=np.float32) + 0.5) / n
-            est[:, :n] = (1 - fade) * tail + fade * est[:, :n]
-        shared = spans[i][1] - spans[i + 1][0] if i + 1 < len(spans) else 0
-        keep = est.shape[-1] - shared
-        yield est[:, :keep]
-        tail = est[:, keep:]
-
-
-def order(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """The order of `after` (K, n) whose correlation coefficients with `before` sum highest."""
-    norms = [np.linalg.norm(x, axis=-1).clip(min=1e-12) for x in (before, after)]
-    correlation = (before @ after.T) / (norms[0][:, None] * norms[1])
-    return linear_sum_assignment(correlation, maximize=True)[1]
 
 
 def write(spool: IO[bytes], outputs: Sequence[Path], fs: int, format: str, gain: float) -> None:

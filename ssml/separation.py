@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from . import checkpoint, demixing, iva
+from . import checkpoint, demixing, diagnostics, iva, pretrained
 from .errors import UserError
 from .iva import Demixing
+from .mixture import checked, fitted, resampled, whole
 from .models import CLASSICAL, SourceModel
 from .stft import Stft
 from .updates import UPDATES
@@ -26,7 +27,6 @@ Array = TypeVar("Array", np.ndarray, Tensor)
 
 RATE = 16000  # Hz, of every learned model
 WINDOW = 0.128  # s, about, where no n_fft is given: 2048 samples at 16 kHz
-MOST = 32  # channels
 
 
 def separate(
@@ -52,7 +52,8 @@ def separate(
 class Separator:
     """A separator to use many times; computes without gradients, in the mixture's precision.
 
-    model: "laplace", "gauss", "nmf", the path of a checkpoint, or a callable (or `nn.Module`)
+    model: "laplace", "gauss", "nmf", the name of a trained model that is shipped (`ssml models`),
+        the path of one, or a callable (or `nn.Module`)
         `power -> weights` or `power, memory -> (weights, memory)`; power and weights
         (..., K, F, T), memory None at first. rule: "iss", "ip" or "ip2".
     n_src: K sources, at most as many as the microphones; None: as many.
@@ -81,17 +82,17 @@ class Separator:
     ) -> None:
         if rule not in UPDATES:
             raise UserError(f"rule: no {rule!r} among {', '.join(UPDATES)}")
-        self.n_iter = _whole("n_iter", n_iter, least=0)
-        self.n_src = None if n_src is None else _whole("n_src", n_src, least=2)
-        self.fs = self.model_fs = _whole("fs", fs, least=1)
-        self.mic = _whole("mic", mic, least=0)
+        self.n_iter = whole("n_iter", n_iter, least=0)
+        self.n_src = None if n_src is None else whole("n_src", n_src, least=2)
+        self.fs = self.model_fs = whole("fs", fs, least=1)
+        self.mic = whole("mic", mic, least=0)
         self.rule = UPDATES[rule]
         self.device = torch.device(device)
         self._network: nn.Module | None = None  # of a checkpoint: ours to move to a device
         if isinstance(model, str) and model in CLASSICAL:
             self.model: SourceModel = CLASSICAL[model]()
-        elif isinstance(model, Path) or (isinstance(model, str) and _is_path(model)):
-            trained = checkpoint.load(model)
+        elif isinstance(model, str | Path):
+            trained = checkpoint.load(find_model(model))
             _same_stft(str(model), trained.stft, n_fft, hop)
             n_fft, hop, self.model_fs = trained.stft.n_fft, trained.stft.hop, RATE
             self._network = trained.network
@@ -99,28 +100,37 @@ class Separator:
         elif callable(model):
             self.model = adapted(model)
         else:
-            known = ", ".join(CLASSICAL)
-            raise UserError(f"model: no {model!r} among {known}; or name a .safetensors file")
-        n_fft = _nearest_power(WINDOW * fs) if n_fft is None else _whole("n_fft", n_fft, least=2)
-        self.stft = Stft(n_fft, n_fft // 4 if hop is None else _whole("hop", hop, least=1))
+            raise UserError(f"model: {model!r} is neither a name, a file, nor a callable")
+        n_fft = _nearest_power(WINDOW * fs) if n_fft is None else whole("n_fft", n_fft, least=2)
+        self.stft = Stft(n_fft, n_fft // 4 if hop is None else whole("hop", hop, least=1))
+
+    @property
+    def window(self) -> float:
+        """Length of the STFT's window in s."""
+        return self.stft.n_fft / self.model_fs
 
     def __call__(self, mix: Array) -> Array:
         """Separate mixtures (..., M, N), floating point, into (..., K, N)."""
         return self.go_on(mix)[0]
 
     @torch.no_grad()
-    def go_on(self, mix: Array, start: Array | None = None) -> tuple[Array, Array]:
+    def go_on(
+        self, mix: Array, start: Array | None = None, changes: list[float] | None = None
+    ) -> tuple[Array, Array]:
         """Outputs (..., K, N) and `filters` (..., F, K, M); `start`: filters to begin with.
 
         Those of the recording's part before save iterations, and keep the order of the sources.
+        `changes` is given one number an iteration: see `diagnostics.change`.
         """
         x = self._tensor(mix)
-        at_model = _resampled(x, self.fs, self.model_fs)
+        at_model = resampled(x, self.fs, self.model_fs)
         X = self.stft.forward(at_model)
         Z, T, rest = self._reduced(X, None if start is None else torch.as_tensor(start).to(X))
-        W = self._scaled(iva.demix(Z, self.model, self.rule, self.n_iter).W, T, rest)
+        states = self._iterated(Z)
+        *_, last = states if changes is None else diagnostics.followed(states, changes)
+        W = self._scaled(last.W, T, rest)
         est = self.stft.inverse(demixing.apply(W, X), at_model.shape[-1])
-        est = _fitted(_resampled(est, self.model_fs, self.fs), x.shape[-1])
+        est = fitted(resampled(est, self.model_fs, self.fs), x.shape[-1])
         if not torch.isfinite(est).all():
             raise UserError(f"mix: no finite outputs after {self.n_iter} iterations; try fewer")
         return _like(est, mix), _like(W, mix)
@@ -138,10 +148,17 @@ class Separator:
     @torch.no_grad()
     def states(self, mix: Array) -> Iterator[Demixing]:
         """Yield X, W and Y before the first and after each iteration, Y scaled as the outputs."""
-        X = self.stft.forward(_resampled(self._tensor(mix), self.fs, self.model_fs))
+        X = self.stft.forward(resampled(self._tensor(mix), self.fs, self.model_fs))
         Z, T, rest = self._reduced(X, None)
-        for state in iva.iterate(Z, self.model, self.rule, self.n_iter):
+        for state in self._iterated(Z):
             yield Demixing(X, self._scaled(state.W, T, rest))
+
+    def _iterated(self, Z: Tensor) -> Iterator[Demixing]:
+        try:
+            yield from iva.iterate(Z, self.model, self.rule, self.n_iter)
+        except torch.linalg.LinAlgError:  # type: ignore[reportPrivateImportUsage]
+            reason = "channels are copies or sums of others; leave them out"
+            raise UserError(f"mix: {reason}, or give fewer sources (n_src)") from None
 
     def _tensor(self, mix: Any) -> Tensor:
         """The mixture as a checked tensor, and the model where it is."""
@@ -184,37 +201,6 @@ class Separator:
         return demixing.project_back(full, self.mic)[..., : W.shape[-2], :].to(W.dtype)
 
 
-def checked(mix: Any) -> Tensor:
-    """The mixture as a tensor; `UserError` says what is wrong with it."""
-    if not isinstance(mix, np.ndarray | Tensor):
-        raise UserError(f"mix: {type(mix).__name__}; give a NumPy array or a torch tensor")
-    if mix.dtype not in (np.float32, np.float64, torch.float32, torch.float64):
-        raise UserError(
-            f"mix: {mix.dtype} samples; convert them to float32 or float64 within -1..1, "
-            "e.g. int16 by mix / 32768"
-        )
-    if mix.ndim < 2:
-        raise UserError(f"mix: {mix.ndim}-D; the shape must be (..., channels, samples)")
-    *batch, M, N = mix.shape
-    if 0 in batch or N == 0:
-        raise UserError(f"mix: no samples in shape {tuple(mix.shape)}")
-    if M < 2:
-        raise UserError(f"mix: {M} channel; separation needs at least two microphones")
-    if M > MOST:
-        raise UserError(
-            f"mix: {M} channels of {N} samples, at most {MOST} are separated; the shape must be "
-            "(..., channels, samples)"
-        )
-    x = (
-        mix
-        if isinstance(mix, Tensor)
-        else torch.from_numpy(np.require(mix, requirements=["C", "W"]))
-    )
-    if not torch.isfinite(x).all():
-        raise UserError("mix: holds samples that are not finite (NaN or infinite)")
-    return x
-
-
 def adapted(model: Callable[..., Any]) -> SourceModel:
     """Make a source model of any callable; what it returns is checked, and may broadcast."""
     remembers = _remembers(model)
@@ -251,16 +237,15 @@ def _remembers(model: Callable[..., Any]) -> bool:
     return second.name == "memory" or required
 
 
-def _is_path(model: str) -> bool:
-    return "/" in model or model.endswith(".safetensors")
-
-
-def _whole(name: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise UserError(f"{name}: {value!r} is not a whole number")
-    if value < least:
-        raise UserError(f"{name}: {value} is below {least}")
-    return int(value)
+def find_model(model: str | Path) -> Path:
+    """The file of a trained model, given as a path or by the name of one that is shipped."""
+    if isinstance(model, Path) or "/" in model or model.endswith(".safetensors"):
+        return Path(model)
+    shipped = pretrained.path(model)
+    if shipped is None:
+        known = ", ".join([*CLASSICAL, *pretrained.names()])
+        raise UserError(f"model: no {model!r} among {known}; or name a .safetensors file")
+    return shipped
 
 
 def _same_stft(name: str, stft: Stft, n_fft: int | None, hop: int | None) -> None:
@@ -272,26 +257,6 @@ def _same_stft(name: str, stft: Stft, n_fft: int | None, hop: int | None) -> Non
 
 def _nearest_power(samples: float) -> int:
     return 2 ** max(6, round(np.log2(samples)))
-
-
-def _resampled(x: Tensor, fs: int, to: int) -> Tensor:
-    """(..., N) at `fs` -> (..., ceil(N to / fs)) at `to`, Hz."""
-    if fs == to:
-        return x
-    try:
-        import soxr
-    except ImportError:
-        raise UserError(f"fs: {fs} Hz with a model of {to} Hz needs soxr; install it") from None
-    flat = x.reshape(-1, x.shape[-1]).mT.cpu().numpy()  # soxr has channels last
-    # all rows at once would be channels, of which soxr takes a limited number
-    rows = [soxr.resample(np.ascontiguousarray(row), fs, to) for row in flat.T]
-    out = torch.from_numpy(np.stack(rows)).to(x)
-    return out.reshape(*x.shape[:-1], out.shape[-1])
-
-
-def _fitted(x: Tensor, length: int) -> Tensor:
-    """Cut, or padded with zeros, to `length` samples: resampling may round up or down."""
-    return nn.functional.pad(x, (0, length - x.shape[-1]))
 
 
 def _like(x: Tensor, mix: Array) -> Any:

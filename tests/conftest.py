@@ -81,3 +81,14 @@ def speechlike(
     mix = images.sum(0)
     gain = 0.5 / np.abs(mix).max()
     return gain * mix + noise * random.standard_normal(mix.shape), gain * images
+
+
+def tiny_model(path, n_fft: int = 256) -> Path:
+    """Write a small untrained checkpoint."""
+    from ssml import checkpoint
+
+    network = checkpoint.build({"name": "glu", "hidden": 8}, n_fft // 2 + 1)
+    stft = {"n_fft": n_fft, "hop": n_fft // 4}
+    card = {"network": {"name": "glu", "hidden": 8}, "stft": stft}
+    checkpoint.save(path, network.state_dict(), card)
+    return Path(path)

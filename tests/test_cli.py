@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,11 @@ import pytest
 import soundfile
 import yaml
 
-from ssml import checkpoint, recordings
+from ssml import recordings
 from ssml.cli import main
 from ssml.separation import separate
-from tests.conftest import ROOT, speechlike
+from ssml.stream import order
+from tests.conftest import ROOT, speechlike, tiny_model
 
 QUICK = ["--n-fft", "256", "--iterations", "3"]
 
@@ -84,9 +84,7 @@ def test_fewer_sources_another_microphone_and_rule(capsys):
 
 
 def test_a_trained_model_by_name_and_path_at_another_rate(capsys):
-    network = checkpoint.build({"name": "glu", "hidden": 8}, 129)
-    card = {"network": {"name": "glu", "hidden": 8}, "stft": {"n_fft": 256, "hop": 64}}
-    checkpoint.save("models/mine.safetensors", network.state_dict(), card)
+    tiny_model("models/mine.safetensors")
     mix = record("talk.wav", 2, 44100)
     for name in ("mine", "models/mine.safetensors"):
         words = ["separate", "talk.wav", name.split("/")[0], "--model", name, "--iterations", 2]
@@ -113,6 +111,47 @@ def test_json_is_all_that_is_on_stdout(capsys):
     assert said["settings"]["model"] == "laplace"
 
 
+def test_the_word_on_the_separation_is_printed_and_in_the_json(capsys):
+    mix = record("talk.wav")
+    soundfile.write("half.wav", (mix * [[1], [0]]).T, 16000, subtype="FLOAT")
+    out = run(capsys, "separate", "half.wav", "out", *QUICK)[1]
+    assert "condition" in out and "T60" in out and "hint: channel 2 is silent" in out
+    (one,) = json.loads(run(capsys, "separate", "half.wav", "o", "--json", *QUICK)[1])["done"]
+    assert one["diagnosis"]["silent_channels"] == [2] and one["diagnosis"]["hints"]
+    assert len(one["diagnosis"]["changes"]) == 3
+
+
+def test_plot_writes_a_picture_beside_the_outputs(capsys):
+    record("talk.wav")
+    assert run(capsys, "separate", "talk.wav", "out", "--plot", *QUICK)[0] == 0
+    assert listed("out") == ["talk-1.wav", "talk-2.wav", "talk.png"]
+    picture = Path("out/talk.png").read_bytes()
+    assert picture.startswith(b"\x89PNG") and len(picture) > 10_000
+    message = refused(capsys, "separate", "talk.wav", "new", "--plot", "--iterations", "-1")
+    assert "n_iter" in message
+    Path("new").mkdir()
+    Path("new/talk.png").write_bytes(b"mine")
+    assert "new/talk.png exists" in refused(capsys, "separate", "talk.wav", "new", "--plot")
+
+
+def test_plot_without_matplotlib_names_the_extra(capsys, monkeypatch):
+    record("talk.wav")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "ssml.figures", raising=False)
+    monkeypatch.delattr("ssml.figures", raising=False)
+    message = refused(capsys, "separate", "talk.wav", "out", "--plot", *QUICK)
+    assert message == "error: --plot: matplotlib is missing; pip install 'ssml[plot]'\n"
+
+
+def test_export_refuses_what_cannot_be(capsys):
+    assert "no 'none' among" in refused(capsys, "export", "none", "out.onnx")
+    Path("there.onnx").write_bytes(b"mine")
+    assert "--force" in refused(capsys, "export", "none", "there.onnx")
+    tiny_model("models/mine.safetensors")
+    assert "out.bin: name a file" in refused(capsys, "export", "mine", "out.bin")
+    assert "0 iterations" in refused(capsys, "export", "mine", "out.pt2", "--iterations", 0)
+
+
 def test_flac_never_clips(capsys):
     mix = 3 * record("talk.wav")
     soundfile.write("talk.wav", mix.T, 16000, subtype="FLOAT")
@@ -137,7 +176,7 @@ def test_blocks_keep_the_order_of_the_sources(capsys):
     assert whole.shape == cut.shape
     for start in range(0, whole.shape[1], 32000):
         a, b = (x[:, start : start + 32000] for x in (whole, cut))
-        assert list(recordings.order(a, b)) == list(recordings.order(whole, cut))
+        assert list(order(a, b)) == list(order(whole, cut))
     np.testing.assert_allclose(cut.sum(0), whole.sum(0), atol=1e-4)
 
 
@@ -146,35 +185,6 @@ def test_a_recording_that_fits_a_block_is_one(capsys):
     assert run(capsys, "separate", "talk.wav", "out", "--block", 1, *QUICK)[0] == 0
     expected = separate(mix, n_fft=256, n_iter=3)
     np.testing.assert_allclose(read("out/talk-1.wav", "out/talk-2.wav"), expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("n", [1, 99, 100, 101, 174, 175, 176, 1000, 12345])
-def test_blocks_cover_every_sample(n):
-    spans = list(recordings.blocks(n, 100))
-    assert spans[0][0] == 0 and spans[-1][1] == n
-    assert all(0 < end - start <= 100 for start, end in spans)
-    for (_, end), (start, after) in pairwise(spans):
-        assert 20 <= end - start <= 25 and after > end
-
-
-def test_seamless_where_every_block_permutes_its_outputs():
-    random = np.random.default_rng(0)
-    audio = random.standard_normal((3, 1000)).astype(np.float32)
-    spans = list(recordings.blocks(1000, 100))
-    cut = (audio[:, start:end] for start, end in spans)
-    previous = None
-
-    def shuffled(block, start):
-        nonlocal previous
-        if start is not None:  # the filters before, in the order that was found
-            np.testing.assert_array_equal(start, [np.eye(3)])
-        order = np.arange(3) if previous is None else random.permutation(3)
-        previous = order
-        return block[order], np.eye(3)[None, order]
-
-    np.testing.assert_allclose(
-        np.concatenate(list(recordings.joined(cut, spans, shuffled)), -1), audio, atol=1e-6
-    )
 
 
 def test_folders_and_patterns(capsys):
@@ -214,7 +224,7 @@ def test_a_bad_file_is_reported_and_the_others_are_done(capsys):
     Path("b.wav").write_bytes(b"RIFF, but no more")
     record("c.wav")
     code, out, err = run(capsys, "separate", "a.wav", "b.wav", "c.wav", "out", *QUICK)
-    assert code == 1 and len(out.splitlines()) == 2
+    assert code == 1 and out.count(" -> ") == 2
     assert err.count("\n") == 1 and err.startswith("error: b.wav: cannot be read as audio")
     assert listed("out") == ["a-1.wav", "a-2.wav", "c-1.wav", "c-2.wav"]
 
@@ -241,6 +251,7 @@ def test_recordings_that_cannot_be_separated(capsys, shape, message):
     "words, message",
     [
         (["none.wav", "out"], "none.wav: no such file"),
+        (["nothing.wav", "out"], "nothing.wav: cannot be read as audio"),
         (["empty", "out"], "empty: no audio files in this folder"),
         (["*.mp3", "out"], "*.mp3: no file matches"),
         (["talk.wav"], "Missing argument"),
@@ -264,6 +275,7 @@ def test_recordings_that_cannot_be_separated(capsys, shape, message):
 def test_what_is_refused(capsys, words, message):
     record("talk.wav")
     Path("empty").mkdir()
+    Path("nothing.wav").write_bytes(b"")
     assert message in refused(capsys, "separate", *words)
 
 
@@ -298,6 +310,12 @@ def test_params_are_checked_and_compared(capsys):
     Path("other.yaml").write_text(yaml.safe_dump(values))
     assert run(capsys, "params", "diff", "other.yaml")[1] == f"  seed: {seed} -> {seed + 5}\n"
     assert run(capsys, "params", "diff", "params.yaml")[1] == ""
+    explained = run(capsys, "params", "explain", "scenes.snr", "--file", "params.yaml")[1]
+    assert explained.startswith(
+        "scenes.snr = [10.0, 30.0]\n    of the mixture against the noise, dB"
+    )
+    assert len(run(capsys, "params", "explain")[1].splitlines()) > 150
+    assert "snrr: no such key" in refused(capsys, "params", "explain", "scenes.snrr")
     Path("other.yaml").write_text(yaml.safe_dump({**values, "sede": 1}))
     assert "sede: unknown key" in refused(capsys, "params", "check", "other.yaml")
     assert "none.yaml: cannot be read" in refused(capsys, "params", "check", "none.yaml")
@@ -306,9 +324,23 @@ def test_params_are_checked_and_compared(capsys):
 def test_models_and_doctor(capsys):
     names = [line.split()[0] for line in run(capsys, "models")[1].splitlines()]
     assert names == ["laplace", "gauss", "nmf"]
-    assert "none: no such model" in refused(capsys, "models", "none")
+    assert "model: no 'none' among laplace" in refused(capsys, "models", "none")
     code, out, _ = run(capsys, "doctor")
     assert code == 0 and "soxr" in out and "cpu" in out
+
+
+def test_separating_imports_nothing_heavy_but_torch():
+    record("talk.wav")
+    command = (
+        "import sys, ssml.cli; code = ssml.cli.main(['separate', 'talk.wav', 'out']);"
+        "heavy = ('mlflow', 'matplotlib', 'pyroomacoustics', 'pocketsphinx', 'onnx', 'pandas');"
+        "print([name for name in heavy if name in sys.modules]); sys.exit(code)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", command], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stdout.endswith("[]\n")
 
 
 def test_help_is_quick_and_has_examples():

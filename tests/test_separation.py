@@ -7,7 +7,6 @@ import torch
 from ssml import checkpoint, demixing, iva
 from ssml.errors import UserError
 from ssml.models import CLASSICAL
-from ssml.models import CLASSICAL
 from ssml.separation import Separator, separate
 from ssml.stft import Stft
 from ssml.updates import UPDATES
@@ -175,6 +174,7 @@ def test_learned_models_resample_to_their_rate_and_back(model):
         (lambda x: (x * 9).astype(np.int16), "mix: int16 samples"),
         (lambda x: torch.from_numpy(x).half(), "mix: torch.float16 samples"),
         (lambda x: x.tolist(), "mix: list"),
+        (lambda x: x[[0, 0]], "mix: channels are copies"),
     ],
 )
 def test_bad_mixtures_are_named(change, message):
@@ -194,7 +194,7 @@ def test_bad_mixtures_are_named(change, message):
         ({"fs": 0}, "fs: 0 is below 1"),
         ({"rule": "newton"}, "rule: no 'newton' among iss, ip, ip2"),
         ({"model": "lapalce"}, "model: no 'lapalce' among laplace, gauss, nmf"),
-        ({"model": None}, "model: no None among"),
+        ({"model": None}, "model: None is neither a name"),
         ({"model": "none/here.safetensors"}, "none/here.safetensors: no such model"),
         ({"hop": 256}, "stft: n_fft 256 must be even and hop 256"),
         ({"model": lambda power: power[..., 0]}, "model: returned weights .* for power"),

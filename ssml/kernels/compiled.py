@@ -5,7 +5,7 @@ from typing import Any
 
 import numba
 
-OPTIONS = {
+OPTIONS: dict[str, Any] = {
     "nogil": True,
     "error_model": "numpy",
     # sums may be reordered into vector lanes; NaN and infinity keep their meaning

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import stft
 
-from .. import figures, layout
+from .. import layout, spectrograms
 from ..asr import words
 from ..evaluation import outcomes
 from ..layout import MIXTURE, REFERENCE
@@ -148,7 +148,7 @@ def mp3(audio: Audio, fs: int) -> bytes:
 def picture(audio: Audio, fs: int) -> bytes:
     """The spectrogram of `audio` (samples,) as WebP; one scale for all, as all are equally loud."""
     spectrum = stft(audio, fs, nperseg=N_FFT, noverlap=N_FFT - HOP)[2]
-    return figures.spectrogram(20 * np.log10(np.abs(spectrum) + 1e-9), top=LEVEL)
+    return spectrograms.spectrogram(20 * np.log10(np.abs(spectrum) + 1e-9), top=LEVEL)
 
 
 def matched(audio: Audio, fs: int) -> Audio:

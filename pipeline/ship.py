@@ -1,0 +1,74 @@
+"""Put a trained model into the package: models/VARIANT.* -> ssml/pretrained/VARIANT.*, in fp16."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.arguments import parse
+from ssml import checkpoint, corpora, io, layout, pretrained
+from ssml.errors import UserError, run
+from ssml.params import Params
+
+MOST = 60000.0  # of a value that fp16 can hold
+
+
+def main() -> None:
+    params, arguments = parse(__doc__, "variant")
+    path = ship(params, arguments.variant, pretrained.FOLDER)
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; its card: {path.with_suffix('.json').name}")
+
+
+def ship(params: Params, variant: str, folder: Path) -> Path:
+    """Write the model into `folder`, with a card of its data, budget, results and limits."""
+    trained = checkpoint.load(layout.model(variant))
+    tensors = {key: halved(key, value) for key, value in trained.network.state_dict().items()}
+    path = folder / f"{variant}.safetensors"
+    checkpoint.save(path, tensors, trained.card | about(params, variant, trained.card))
+    return path
+
+
+def halved(key: str, value: torch.Tensor) -> torch.Tensor:
+    """In fp16, of which about three digits are left."""
+    if not value.is_floating_point():
+        return value
+    if not bool((value.abs() < MOST).all()):
+        raise UserError(f"{key}: holds values that fp16 cannot; train again")
+    return value.half()
+
+
+def about(params: Params, variant: str, card: dict[str, Any]) -> dict[str, Any]:
+    """What a user should know of the model, beside what the training wrote."""
+    scenes = params.scenes
+    chosen = scenes.sets[params.train.train]
+    pool = [one for one in corpora.read_manifest(layout.MANIFEST) if one.split == chosen.split]
+    speakers = len({one.speaker for one in pool})
+    seconds = card["steps"] * card["batch"] * card["seconds"]
+    return {
+        "corpus": params.corpus.source,
+        "speakers": speakers,
+        "utterances": len(pool),
+        "budget": f"{card['steps']} steps, {seconds / 3600:.1f} h of mixtures seen",
+        "results": results(params, variant),
+        "limits": [
+            "16 kHz: of other rates, nothing above 8 kHz is left.",
+            f"Trained on {chosen.speakers} simultaneous speakers at as many microphones, "
+            f"{speakers} speakers in all, read or synthetic speech; tested as `results` say.",
+            f"Trained in simulated rooms, T60 {scenes.t60[0]:g} to {scenes.t60[1]:g} s, noise "
+            f"{scenes.snr[0]:g} to {scenes.snr[1]:g} dB below; speakers stand still.",
+            f"Needs its own STFT, {card['stft']['n_fft']}/{card['stft']['hop']}.",
+        ],
+    }
+
+
+def results(params: Params, variant: str) -> list[dict[str, str]]:
+    """The rows of the summary for the methods with this model; none if it was not scored."""
+    if not layout.SUMMARY.is_file():
+        return []
+    methods = {name for name, method in params.separate.methods.items() if method.model == variant}
+    rows = io.read_table(layout.SUMMARY)
+    return [{k: v for k, v in row.items() if v} for row in rows if row["method"] in methods]
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,18 @@
+"""The trained source models that come with the package: NAME.safetensors, and its card NAME.json.
+
+`python -m pipeline.ship NAME` adds one.
+"""
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+
+def names() -> list[str]:
+    """The models that are shipped."""
+    return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
+
+
+def path(name: str) -> Path | None:
+    """The file of the model that is shipped under `name`, if there is one."""
+    return FOLDER / f"{name}.safetensors" if name in names() else None

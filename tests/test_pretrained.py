@@ -1,0 +1,79 @@
+"""From a trained model to one that the package brings: half the size, found by its bare name."""
+
+import json
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline import ship
+from ssml import checkpoint, cli, corpora, layout, params, pretrained
+from ssml.corpora import Utterance
+from ssml.errors import UserError
+from ssml.io import write_table
+from ssml.separation import Separator, separate
+from tests.conftest import ROOT, speechlike
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+    """A working folder with a trained model, its manifest and results; nothing shipped yet."""
+    monkeypatch.chdir(tmp_path)
+    chosen = params.load(ROOT / "params.yaml")
+    torch.manual_seed(0)
+    network = checkpoint.build({"name": "glu", "hidden": 8}, 129)
+    with torch.no_grad():
+        for value in network.parameters():
+            value.add_(0.02 * torch.randn_like(value))
+    card = {"network": {"name": "glu", "hidden": 8}, "stft": {"n_fft": 256, "hop": 64}}
+    budget = {"steps": 250, "batch": 4, "seconds": 3.6, "seed": 1}
+    checkpoint.save(layout.model("learned-sdr"), network.state_dict(), card | budget)
+    values = {field.name: "x" for field in fields(Utterance)}
+    values |= {"samples": 16000, "sha256": "0" * 64, "sex": "F", "split": "train"}
+    corpora.write_manifest(
+        layout.MANIFEST,
+        [Utterance(**{**values, "speaker": str(i % 3), "utterance": str(i)}) for i in range(5)],
+    )
+    rows = [{"method": name, "si_sdr": "3.5"} for name in ("learned-sdr-iss", "laplace-iss")]
+    write_table(layout.SUMMARY, rows, ["method", "si_sdr"])
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "shipped")
+    return chosen
+
+
+def test_a_shipped_model_is_found_by_name_and_says_the_same(trained, capsys):
+    with pytest.raises(UserError, match="no 'learned-sdr' among laplace, gauss, nmf; or"):
+        Separator("learned-sdr")
+    path = ship.ship(trained, "learned-sdr", pretrained.FOLDER)
+    assert path.stat().st_size < 0.6 * layout.model("learned-sdr").stat().st_size
+    values = checkpoint.load(path).network.state_dict().values()
+    assert {value.dtype for value in values} == {torch.float32}
+    mix = speechlike(2, seconds=2)[0]
+    expected = separate(mix, model=layout.model("learned-sdr"), n_iter=5)
+    np.testing.assert_allclose(separate(mix, model="learned-sdr", n_iter=5), expected, atol=1e-3)
+    layout.model("learned-sdr").unlink()
+    assert cli.main(["models"]) == 0
+    assert "learned-sdr          glu, STFT 256/64, shipped" in capsys.readouterr().out
+    with pytest.raises(UserError, match="no 'learned' among laplace, gauss, nmf, learned-sdr; or"):
+        Separator("learned")
+
+
+def test_the_card_tells_data_budget_results_and_limits(trained):
+    card = json.loads(
+        ship.ship(trained, "learned-sdr", pretrained.FOLDER).with_suffix(".json").read_text()
+    )
+    assert card["speakers"] == 3 and card["utterances"] == 5 and card["corpus"] == "synthetic"
+    assert card["seed"] == 1 and card["budget"] == "250 steps, 1.0 h of mixtures seen"
+    assert card["results"] == [{"method": "learned-sdr-iss", "si_sdr": "3.5"}]
+    assert any("T60 0.2 to 0.6 s" in line for line in card["limits"])
+
+
+def test_values_beyond_fp16_are_refused(trained):
+    with pytest.raises(UserError, match="encode.bias: holds values that fp16 cannot"):
+        ship.halved("encode.bias", torch.tensor([1.0, 1e5]))
+
+
+def test_what_is_shipped_is_whole():
+    for name in pretrained.names():
+        card = checkpoint.load(pretrained.path(name)).card
+        assert card["speakers"] and card["budget"] and card["limits"]
