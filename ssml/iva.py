@@ -96,21 +96,20 @@ def _step(W: Tensor, P: Tensor, memory: Any, model: SourceModel, rule: Rule) -> 
 
 def _contexts(model: SourceModel) -> tuple[AbstractContextManager, AbstractContextManager]:
     """Of the first and the second computation of an iteration."""
-    return nullcontext(), _uncounted(model)
+    return nullcontext(), _unchanged(model)
 
 
 @contextmanager
-def _uncounted(model: SourceModel) -> Iterator[None]:
-    """Let batch normalisation leave its running statistics as they are."""
-    parts: Any = model.modules() if isinstance(model, nn.Module) else ()
-    norms = [part for part in parts if getattr(part, "track_running_stats", False)]
-    for norm in norms:
-        norm.track_running_stats = False
+def _unchanged(model: SourceModel) -> Iterator[None]:
+    """Give the buffers of `model` back as they were: no batch is counted twice."""
+    buffers = list(model.buffers()) if isinstance(model, nn.Module) else []
+    before = [buffer.clone() for buffer in buffers]
     try:
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        with torch.no_grad():
+            for buffer, value in zip(buffers, before, strict=True):
+                buffer.copy_(value)
 
 
 def separate(

@@ -31,7 +31,7 @@ def prepare(X, scale, P, L, first, last):
                 a, b = _inner(re[i], im[i], re[j], im[j])
                 low[i, j] = complex(a, b) / T
             trace += low[i, i].real / M
-        _factor(low, eps * trace + tiny)
+        _factor(low, 10 * eps * trace + tiny)
         for i in range(M):
             for j in range(i):
                 _subtract(re[i], im[i], low[i, j], re[j], im[j])

@@ -5,7 +5,8 @@ from typing import Any
 
 import numba
 
-OPTIONS: dict[str, Any] = {
+njit: Any = numba.njit  # its overloads know no dictionary of options
+OPTIONS = {
     "nogil": True,
     "error_model": "numpy",
     # sums may be reordered into vector lanes; NaN and infinity keep their meaning
@@ -15,13 +16,13 @@ OPTIONS: dict[str, Any] = {
 
 def inner(function: Callable[..., Any]) -> Callable[..., Any]:
     """For compiled code alone to call: no wrappers, which take as long to compile."""
-    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+    return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile at the first call with arguments of a kind; in every process anew where no folder
     can be written to."""
     try:
-        return numba.njit(cache=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+        return njit(cache=True, no_cfunc_wrapper=True, **OPTIONS)(function)
     except RuntimeError:  # no place for the cache
-        return numba.njit(no_cfunc_wrapper=True, **OPTIONS)(function)
+        return njit(no_cfunc_wrapper=True, **OPTIONS)(function)
