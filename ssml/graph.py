@@ -172,7 +172,7 @@ class Graph(nn.Module):
         C = stacked([[Complex(x.re.mean(-1), x.im.mean(-1)) for x in row] for row in pairs])
         eye = torch.eye(M, dtype=torch.float64)
         trace = (C.re * eye).sum((-2, -1)) / M
-        floor = single.eps * trace + single.tiny**0.5
+        floor = 10 * single.eps * trace + single.tiny**0.5
         return lower_inverse(Complex(C.re + floor[..., None, None] * eye, C.im))
 
 

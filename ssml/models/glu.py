@@ -49,5 +49,7 @@ class Glu(nn.Module):
 
 def _bin_wise(layer: nn.Conv1d, h: Tensor) -> Tensor:
     """A convolution of one frame as the matrix product it is: on a CPU torch takes a slower way."""
+    if torch.compiler.is_exporting():  # a product would be bound to the lengths it is traced with
+        return layer(h)
     assert layer.bias is not None
     return layer.weight[..., 0] @ h + layer.bias[:, None]
