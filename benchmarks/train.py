@@ -1,0 +1,114 @@
+"""A training step through unrolled AuxIVA-ISS: time and peak memory, each way in a process."""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ssml import iva
+from ssml.losses import LOSSES, Sources, pit
+from ssml.models import NETWORKS
+from ssml.stft import Stft
+from ssml.updates import UPDATES
+
+from . import peers
+from .measure import options, row, show
+
+WAYS = ("ssml", "ssml, recomputing", "torchiva", "torchiva, recomputing")
+
+
+class Gain(nn.Module):
+    """A source model that costs next to nothing: what remains is not the network's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(()))
+
+    def forward(self, power: Tensor, memory: Any = None) -> tuple[Tensor, Any]:
+        return self.gain / (power + power.mean((-2, -1), keepdim=True)), memory
+
+
+class OnSpectra(nn.Module):
+    """`model` as torchiva calls it, with outputs instead of their power."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, Y: Tensor) -> Tensor:
+        return self.model(torch.view_as_real(Y).square().sum(-1))[0]
+
+
+def step(way: str, model: nn.Module, mix: Tensor, ref: Tensor, n_iter: int) -> None:
+    """Forward and backward of one step; the loss is the same for all ways."""
+    stft, recompute = Stft(2048, 512), way.endswith("recomputing")
+    X = stft.forward(mix)
+    if way.startswith("torchiva"):
+        separator = peers.torchiva().T_ISS(
+            n_iter=n_iter, model=OnSpectra(model), use_dmc=recompute, eps=1e-6
+        )
+        Y = separator(X)
+    else:
+        Y = iva.demix(X, model, UPDATES["iss"], n_iter, recompute).projected_back().Y
+    est = Sources(stft.inverse(Y, mix.shape[-1]), Y)
+    cost = LOSSES["sdr"](est, Sources(ref, stft.forward(ref)))
+    pit(cost)[0].mean().backward()
+
+
+def one(way: str, network: str, n_iter: int, rounds: int, threads: int) -> dict[str, Any]:
+    """Seconds of each round but the first, and the peak of memory in MB; for a process alone."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    ref = torch.randn(4, 2, 96000) * torch.rand(4, 2, 188).repeat_interleave(512, -1)[..., :96000]
+    mix = torch.einsum("bmk,bkn->bmn", torch.randn(4, 2, 2), ref)
+    model = NETWORKS["glu"](1025, hidden=128) if network == "glu" else Gain()
+    seconds = []
+    for _ in range(rounds + 1):
+        start = time.perf_counter()
+        step(way, model, mix, ref, n_iter)
+        seconds.append(time.perf_counter() - start)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": seconds[1:], "peak": peak}
+
+
+def apart(*arguments: Any) -> dict[str, Any]:
+    """`one` in a process of its own: a peak of memory is a process's."""
+    command = [sys.executable, "-m", "benchmarks.train", "--one", json.dumps(arguments)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def compare(network: str, n_iter: int, rounds: int, threads: int) -> dict:
+    found: dict[str, list[dict]] = {way: [] for way in WAYS}
+    for _ in range(2):  # in turn
+        for way in WAYS:
+            found[way].append(apart(way, network, n_iter, rounds, threads))
+    seconds = {way: [s for run in runs for s in run["seconds"]] for way, runs in found.items()}
+    unit = sorted(seconds["ssml"])[len(seconds["ssml"]) // 2]
+    peaks = {way: max(run["peak"] for run in runs) for way, runs in found.items()}
+    return {way: row(seconds[way], unit) | {"peak MB": peaks[way]} for way in WAYS}
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--one"]:
+        print(json.dumps(one(*json.loads(sys.argv[2]))))
+        return
+    chosen = options(__doc__ or "", rounds=3, iterations=15)
+    tables = {}
+    for network in ("glu", "nearly none"):
+        case = f"network: {network}, {chosen.iterations} iterations, 4 x 2 x 6 s"
+        tables[case] = compare(network, chosen.iterations, chosen.rounds, chosen.threads)
+    flat = {n: apart("ssml, recomputing", "glu", n, 1, chosen.threads) for n in (5, 50)}
+    tables["ssml, recomputing, by iterations"] = {
+        f"{n} iterations": {"s": run["seconds"][0], "peak MB": run["peak"]}
+        for n, run in flat.items()
+    }
+    show("A training step", tables, chosen.json)
+
+
+if __name__ == "__main__":
+    main()
