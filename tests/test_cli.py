@@ -137,8 +137,9 @@ def test_plot_writes_a_picture_beside_the_outputs(capsys):
 def test_plot_without_matplotlib_names_the_extra(capsys, monkeypatch):
     record("talk.wav")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.delitem(sys.modules, "ssml.figures", raising=False)
-    monkeypatch.delattr("ssml.figures", raising=False)
+    for module in ("ssml.figures", "ssml.spectrograms"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        monkeypatch.delattr(module, raising=False)
     message = refused(capsys, "separate", "talk.wav", "out", "--plot", *QUICK)
     assert message == "error: --plot: matplotlib is missing; pip install 'ssml[plot]'\n"
 
@@ -323,7 +324,7 @@ def test_params_are_checked_and_compared(capsys):
 
 def test_models_and_doctor(capsys):
     names = [line.split()[0] for line in run(capsys, "models")[1].splitlines()]
-    assert names == ["laplace", "gauss", "nmf"]
+    assert names == ["laplace", "gauss", "nmf", "learned-coherence", "learned-sdr"]
     assert "model: no 'none' among laplace" in refused(capsys, "models", "none")
     code, out, _ = run(capsys, "doctor")
     assert code == 0 and "soxr" in out and "cpu" in out

@@ -12,6 +12,7 @@ from ssml import checkpoint, cli, corpora, layout, params, pretrained
 from ssml.corpora import Utterance
 from ssml.errors import UserError
 from ssml.io import write_table
+from ssml.losses import pit, si_sdr_matrix
 from ssml.separation import Separator, separate
 from tests.conftest import ROOT, speechlike
 
@@ -77,3 +78,26 @@ def test_what_is_shipped_is_whole():
     for name in pretrained.names():
         card = checkpoint.load(pretrained.path(name)).card
         assert card["speakers"] and card["budget"] and card["limits"]
+
+
+@pytest.mark.parametrize(
+    ("name", "si_sdr"), [("learned-sdr", 10.37), ("learned-coherence", 9.82), ("laplace", -0.07)]
+)
+def test_si_sdr_of_the_shipped_on_a_real_mixture(real_mixture, name, si_sdr):
+    mix, ref = real_mixture
+    est = torch.from_numpy(separate(mix, model=name, n_iter=20))
+    assert float(-pit(-si_sdr_matrix(est, torch.from_numpy(ref)))[0]) == pytest.approx(
+        si_sdr, abs=0.1
+    )
+
+
+@pytest.mark.parametrize("name", ["learned-sdr", "learned-coherence"])
+@pytest.mark.parametrize("rule", ["iss", "ip", "ip2"])
+def test_the_shipped_hold_under_other_rules_and_more_iterations(real_mixture, name, rule):
+    mix, ref = real_mixture
+
+    def si_sdr(n_iter):
+        est = torch.from_numpy(separate(mix, model=name, rule=rule, n_iter=n_iter))
+        return float(-pit(-si_sdr_matrix(est, torch.from_numpy(ref)))[0])
+
+    assert si_sdr(20) > 9 and si_sdr(100) > si_sdr(20) - 0.5
