@@ -126,7 +126,7 @@ class Separator:
         at_model = resampled(x, self.fs, self.model_fs)
         X = self.stft.forward(at_model)
         Z, T, rest = self._reduced(X, None if start is None else torch.as_tensor(start).to(X))
-        states = self._iterated(Z)
+        states = iva.iterate(Z, self.model, self.rule, self.n_iter)
         *_, last = states if changes is None else diagnostics.followed(states, changes)
         W = self._scaled(last.W, T, rest)
         est = self.stft.inverse(demixing.apply(W, X), at_model.shape[-1])
@@ -150,15 +150,8 @@ class Separator:
         """Yield X, W and Y before the first and after each iteration, Y scaled as the outputs."""
         X = self.stft.forward(resampled(self._tensor(mix), self.fs, self.model_fs))
         Z, T, rest = self._reduced(X, None)
-        for state in self._iterated(Z):
+        for state in iva.iterate(Z, self.model, self.rule, self.n_iter):
             yield Demixing(X, self._scaled(state.W, T, rest))
-
-    def _iterated(self, Z: Tensor) -> Iterator[Demixing]:
-        try:
-            yield from iva.iterate(Z, self.model, self.rule, self.n_iter)
-        except torch.linalg.LinAlgError:  # type: ignore[reportPrivateImportUsage]
-            reason = "channels are copies or sums of others; leave them out"
-            raise UserError(f"mix: {reason}, or give fewer sources (n_src)") from None
 
     def _tensor(self, mix: Any) -> Tensor:
         """The mixture as a checked tensor, and the model where it is."""

@@ -174,7 +174,6 @@ def test_learned_models_resample_to_their_rate_and_back(model):
         (lambda x: (x * 9).astype(np.int16), "mix: int16 samples"),
         (lambda x: torch.from_numpy(x).half(), "mix: torch.float16 samples"),
         (lambda x: x.tolist(), "mix: list"),
-        (lambda x: x[[0, 0]], "mix: channels are copies"),
     ],
 )
 def test_bad_mixtures_are_named(change, message):
@@ -206,3 +205,8 @@ def test_bad_options_are_named(options, message):
     with pytest.raises(UserError, match=message) as caught:
         separate(speechlike(2)[0], **{**SMALL, **options})
     assert "\n" not in str(caught.value)
+
+
+def test_copies_of_a_channel_give_finite_outputs():
+    mix = speechlike(2)[0][[0, 0]]
+    assert np.isfinite(separate(mix, **SMALL)).all()
