@@ -25,7 +25,7 @@ def mixture(K: int, seconds: float, *batch: int) -> Tensor:
         return torch.randn(*batch, *shape, generator=random, dtype=torch.complex64)
 
     S = normal(K, F, T) * normal(K, 1, T).abs().square()
-    return torch.einsum("...fmk,...kft->...mft", normal(F, K, K), S)
+    return torch.einsum("...fmk,...kft->...mft", normal(F, K, K), S).contiguous()
 
 
 def ours(X: Tensor, n_iter: int, rule: str = "iss") -> Tensor:

@@ -1,5 +1,6 @@
 """AuxIVA: the only loop of source model, weighted covariances, update rule and transform."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -60,7 +61,8 @@ def _sphered(
     X: Tensor, model: SourceModel, rule: Rule, n_iter: int, recompute: bool = False
 ) -> tuple[Tensor, Iterator[Tensor]]:
     """L (..., F, M, M) of `demixing.sphere`, and the filters of the sphered mixture."""
-    level = torch.view_as_real(X).square().mean((-4, -3, -2, -1)).sqrt()
+    norm = torch.linalg.vector_norm(torch.view_as_real(X), dim=(-4, -3, -2, -1))
+    level = norm / math.prod(X.shape[-3:]) ** 0.5
     scale = 1 / level.clamp_min(torch.finfo(level.dtype).tiny)
     name = next((name for name, known in UPDATES.items() if known is rule), "")
     if kernels.available(X):

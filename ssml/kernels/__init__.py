@@ -13,8 +13,6 @@ from .autograd import Iterate, Power
 from .shares import Shares, flat
 
 Sweep = Callable[..., Tensor]
-
-
 RULES = ("iss", "ip", "ip2")
 
 
@@ -67,10 +65,11 @@ def iterate(P: Tensor, W: Tensor, model: SourceModel, rule: str, n_iter: int) ->
         return
     memory = None
     with Shares(P[..., 0, 0, 0].numel(), P.shape[-3]) as shares:
-        sweep = (_frames if isinstance(model, Spherical) else _bins)(shares, P, W, rule)
+        spherical = isinstance(model, Spherical)
+        sweep = _sweeps(shares, P, W, rule, spherical)
         power = sweep(None)
         for i in range(n_iter):
-            if isinstance(model, Spherical):
+            if spherical:
                 U = model.of_frames(power, P.shape[-3])
             else:
                 U, memory = model(power, memory)
@@ -78,40 +77,28 @@ def iterate(P: Tensor, W: Tensor, model: SourceModel, rule: str, n_iter: int) ->
             yield W
 
 
-def _frames(shares: Shares, P: Tensor, W: Tensor, rule: str) -> Sweep:
-    """Sweeps `U -> power`, both over all bins, (..., K, T); the power alone where U is None."""
+def _sweeps(shares: Shares, P: Tensor, W: Tensor, rule: str, shared: bool) -> Sweep:
+    """Sweeps `U -> power`, both (..., K, F, T); the power alone where U is None.
+
+    shared: U are the same for all bins, (..., K, 1, T), and the power is summed over them.
+    """
     from . import bins
 
-    p, w, iterate = flat(P, 3), flat(W, 3), bins.FRAMES[rule]
-    total = P.new_empty(len(p), shares.per_mixture, w.shape[-2], p.shape[-1])
-    out = total.numpy()
+    p, w, iterate = flat(P, 3), flat(W, 3), bins.SWEEPS[rule]
+    K, F, T = w.shape[2], 1 if shared else w.shape[1], P.shape[-1]
+    # shares of a mixture write to different bins, but add to sums of their own
+    power = P.new_empty(len(p), shares.per_mixture if shared else 1, K, F, T)
+    out = [list(mixture) * (1 if shared else shares.per_mixture) for mixture in power.numpy()]
 
     def sweep(U: Tensor | None, powers: bool = True) -> Tensor:
-        total.zero_()
+        if shared:
+            power.zero_()
         if U is None:
-            shares.each(lambda b, i, *part: bins.frame_power(p[b], w[b], out[b, i], *part))
-        else:
-            u = flat(U, 2)
-            shares.each(lambda b, i, *part: iterate(p[b], w[b], u[b], out[b, i], powers, *part))
-        return total.sum(1).reshape(*P.shape[:-3], *total.shape[2:])
-
-    return sweep
-
-
-def _bins(shares: Shares, P: Tensor, W: Tensor, rule: str) -> Sweep:
-    """Sweeps `U -> power`, (..., K, F, T), as `_frames`."""
-    from . import bins
-
-    p, w, iterate = flat(P, 3), flat(W, 3), bins.BINS[rule]
-    power = P.new_empty(len(p), w.shape[-2], p.shape[1], p.shape[-1])
-    out = power.numpy()
-
-    def sweep(U: Tensor | None, powers: bool = True) -> Tensor:
-        if U is None:
-            shares.each(lambda b, _, *part: bins.bin_power(p[b], w[b], out[b], *part))
+            shares.each(lambda b, i, *part: bins.outputs(p[b], w[b], out[b][i], *part))
         else:
             u = flat(U, 3)
-            shares.each(lambda b, _, *part: iterate(p[b], w[b], u[b], out[b], powers, *part))
-        return power.reshape(*P.shape[:-3], *power.shape[1:])
+            shares.each(lambda b, i, *part: iterate(p[b], w[b], u[b], out[b][i], powers, *part))
+        total = power.sum(1) if shared else power[:, 0]
+        return total.reshape(*P.shape[:-3], K, F, T)
 
     return sweep

@@ -14,11 +14,11 @@ from .compiled import compiled, inner
 def power(P, W, given, back_W, first, last):
     """Write the adjoint of W for that of the power (K, F, T): `2 w_k sum_t given X X^H`."""
     K, M = W.shape[1:]
-    v = np.empty(M * M)
+    V = np.empty((K, M * M))
     for f in range(first, last):
+        moments(P[f], given, f, V)
         for k in range(K):
-            moments(P[f], given[k, f], v)
-            row_times(W[f, k], v, 2.0 * P.shape[2], back_W[f, k])
+            row_times(W[f, k], V[k], 2.0 * P.shape[2], back_W[f, k])
 
 
 @compiled
@@ -29,15 +29,15 @@ def iterate(P, W, U, given, back_W, back_U, first, last):
     left = np.empty((K, K, M), W.dtype)
     G, back_G = np.empty((K, K, K), W.dtype), np.empty((K, K, K), W.dtype)
     A, back_A = np.empty((K, K), W.dtype), np.empty((K, K), W.dtype)
+    spare = np.empty((rules.SPARE, K, K), W.dtype)
     eps, tiny = np.finfo(P.dtype).eps, np.sqrt(np.finfo(P.dtype).tiny)
     for f in range(first, last):
-        for k in range(K):
-            moments(P[f], U[k, f], V[k])
+        moments(P[f], U, f, V)
         covariances(V, W[f], left, G, eps, tiny)
         identity(A)
-        rules.iss(G, A, eps)
+        rules.iss(G, A, spare, eps)
         _of_product(A, W[f], given[f], back_A, back_W[f])
-        _of_iss(G, back_A, back_G)
+        _of_iss(G, back_A, spare, back_G)
         _of_covariances(V, W[f], left, back_G, eps, back_V, back_W[f])
         for k in range(K):
             for t in range(P.shape[2]):
@@ -57,16 +57,22 @@ def _of_product(A, W, given, back_A, back_W):
             for b in range(1, M):
                 total += given[i, b] * np.conj(W[j, b])
             back_A[i, j] = total
-    for j in range(K):
-        for b in range(M):
-            total = np.conj(A[0, j]) * given[0, b]
-            for i in range(1, K):
-                total += np.conj(A[i, j]) * given[i, b]
-            back_W[j, b] = total
+    _adjoint_times(A, given, back_W)
 
 
 @inner
-def _of_iss(G, back, back_G):
+def _adjoint_times(A, B, out):
+    """out <- A^H B."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            total = np.conj(A[0, i]) * B[0, j]
+            for k in range(1, A.shape[0]):
+                total += np.conj(A[k, i]) * B[k, j]
+            out[i, j] = total
+
+
+@inner
+def _of_iss(G, back, spare, back_G):
     """Adjoint of G for `back`, that of the transform `rules.iss` makes of it, which is used up."""
     K = G.shape[0]
     for m in range(K):
@@ -79,7 +85,7 @@ def _of_iss(G, back, back_G):
         for i in range(K):
             for j in range(K):
                 states[k + 1, i, j] = states[k, i, j]
-        rules.steer(G, states[k + 1], k)
+        rules.steer(G, states[k + 1], k, spare)
     c, back_c = np.empty(K, G.dtype), np.empty(K, G.dtype)
     for k in range(K - 1, -1, -1):
         A = states[k]
@@ -97,14 +103,14 @@ def _of_iss(G, back, back_G):
                 cross = A[m, 0] * c[0]
                 for j in range(1, K):
                     cross += A[m, j] * c[j]
-                v = cross / norm
+                v = cross * (1 / norm)
                 back_norm = -(np.conj(back_v) * v).real / norm
             for j in range(K):
                 own[j] -= np.conj(v) * back[m, j]
                 back_c[j] = back_norm * np.conj(A[k, j])
                 own[j] += back_norm * np.conj(c[j])
             if m != k:
-                back_cross = back_v / norm
+                back_cross = back_v * (1 / norm)
                 for j in range(K):
                     back_c[j] += np.conj(A[m, j]) * back_cross
                     back[m, j] += back_cross * np.conj(c[j])
@@ -121,7 +127,7 @@ def _of_covariances(V, W, left, back_G, eps, back_V, back_W):
     """Adjoint of V, written, and of W, added, for that of the loaded `G[k] = W V[k] W^H`."""
     K, M = W.shape
     L = np.empty((K, M), W.dtype)
-    full = np.empty((M, M), W.dtype)
+    row, full = np.empty(M, W.dtype), np.empty((M, M), W.dtype)
     for k in range(K):
         trace = 0.0
         for i in range(K):
@@ -136,17 +142,11 @@ def _of_covariances(V, W, left, back_G, eps, back_V, back_W):
                     other += np.conj(back_G[k, j, i]) * left[k, j, b]
                 L[i, b] = total
                 back_W[i, b] += other
-        row = np.empty(M, W.dtype)
         for i in range(K):
             row_times(L[i], V[k], 1.0, row)
             for b in range(M):
                 back_W[i, b] += row[b]
-        for a in range(M):
-            for b in range(M):
-                total = np.conj(W[0, a]) * L[0, b]
-                for i in range(1, K):
-                    total += np.conj(W[i, a]) * L[i, b]
-                full[a, b] = total
+        _adjoint_times(W, L, full)
         for a in range(M):
             back_V[k, a * M + a] = full[a, a].real
             for b in range(a + 1, M):

@@ -22,7 +22,7 @@ class Power(torch.autograd.Function):
         power = P.new_empty(*W.shape[:-3], W.shape[-2], W.shape[-3], P.shape[-1])
         p, w, out = flat(P, 3), flat(W, 3), flat(power, 3)
         with Shares(*w.shape[:2]) as shares:
-            shares.each(lambda b, _, *part: bins.bin_power(p[b], w[b], out[b], *part))
+            shares.each(lambda b, _, *part: bins.outputs(p[b], w[b], out[b], *part))
         return power
 
     @staticmethod
@@ -46,9 +46,9 @@ class Iterate(torch.autograd.Function):
 
         ctx.save_for_backward(W, U, P)
         after = W.clone(memory_format=torch.contiguous_format)
-        p, w, u = flat(P, 3), flat(after, 3), flat(U, 3)
+        p, w, u, iss = flat(P, 3), flat(after, 3), flat(U, 3), bins.SWEEPS["iss"]
         with Shares(*w.shape[:2]) as shares:
-            shares.each(lambda b, _, *part: bins.BINS["iss"](p[b], w[b], u[b], u[b], False, *part))
+            shares.each(lambda b, _, *part: iss(p[b], w[b], u[b], u[b], False, *part))
         return after
 
     @staticmethod

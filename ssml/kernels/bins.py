@@ -1,7 +1,8 @@
 """Compiled passes over the bins: each reads a bin's outer products once.
 
 Layouts: X (M, F, T) complex; P (F, M * M, T) real, the outer products as `linalg.pack` orders them;
-W (F, K, M) complex128; weights and powers (K, F, T), or (K, T) for models that see frames only.
+W (F, K, M) complex128; weights U and powers (K, F, T), or both (K, 1, T): weights that all bins
+share, powers summed over bins.
 """
 
 import numpy as np
@@ -29,9 +30,10 @@ def prepare(X, scale, P, L, first, last):
         for i in range(M):
             for j in range(i + 1):
                 a, b = _inner(re[i], im[i], re[j], im[j])
-                low[i, j] = complex(a, b) / T
+                low[i, j] = complex(a / T, b / T)
             trace += low[i, i].real / M
-        _factor(low, 10 * eps * trace + tiny)
+        load = 10 * eps * trace + tiny
+        rules.factor(low, load, load)
         for i in range(M):
             for j in range(i):
                 _subtract(re[i], im[i], low[i, j], re[j], im[j])
@@ -67,102 +69,85 @@ def _subtract(a, b, factor, c, d):
 
 
 @inner
-def _factor(low, floor):
-    """Cholesky in place, of the lower triangle and `floor` on its diagonal."""
-    M = low.shape[0]
-    for j in range(M):
-        pivot = low[j, j].real + floor
-        for a in range(j):
-            pivot -= abs(low[j, a]) ** 2
-        pivot = np.sqrt(max(pivot, floor))
-        low[j, j] = pivot
-        for i in range(j + 1, M):
-            for a in range(j):
-                low[i, j] -= low[i, a] * np.conj(low[j, a])
-            low[i, j] /= pivot
-
-
-@inner
-def _frames(P, W, U, power, rule, powers, first, last):
-    """One iteration on some bins for weights U (K, T), which all bins share.
-
-    W is updated in place; if `powers`, the outputs' power of these bins is added to `power` (K, T).
-    """
+def _sweep(P, W, U, power, rule, powers, first, last):
+    """One iteration on some bins: W in place and, if `powers`, `power` as `outputs` does."""
     K, M = W.shape[1:]
-    V = np.empty((K, M * M))
+    V, G = np.empty((K, M * M)), np.empty((K, K, K), W.dtype)
+    left, A = np.empty((K, K, M), W.dtype), np.empty((K, K), W.dtype)
+    spare, c = np.empty((rules.SPARE, K, K), W.dtype), np.empty(M * M)
     eps, tiny = np.finfo(P.dtype).eps, np.sqrt(np.finfo(P.dtype).tiny)
     for f in range(first, last):
-        for k in range(K):
-            moments(P[f], U[k], V[k])
-        _transform(V, W[f], rule, eps, tiny)
+        moments(P[f], U, f, V)
+        covariances(V, W[f], left, G, eps, tiny)
+        identity(A)
+        rule(G, A, spare, eps)
+        _transform(A, W[f], left[0])
         if powers:
-            for k in range(K):
-                _add_power(W[f, k], P[f], power[k])
-
-
-@inner
-def _bins(P, W, U, power, rule, powers, first, last):
-    """One iteration on some bins for weights U (K, F, T); `power` (K, F, T) is written."""
-    K, M = W.shape[1:]
-    V = np.empty((K, M * M))
-    eps, tiny = np.finfo(P.dtype).eps, np.sqrt(np.finfo(P.dtype).tiny)
-    for f in range(first, last):
-        for k in range(K):
-            moments(P[f], U[k, f], V[k])
-        _transform(V, W[f], rule, eps, tiny)
-        if powers:
-            for k in range(K):
-                _power(W[f, k], P[f], power[k, f])
+            _power(P[f], W[f], c, power, f)
 
 
 @compiled
-def frame_power(P, W, power, first, last):
-    """Add the power of the outputs of some bins to `power` (K, T)."""
+def outputs(P, W, power, first, last):
+    """Write the power of the outputs of some bins, (K, F, T), or add it to a sum (K, 1, T)."""
+    c = np.empty(P.shape[1])
     for f in range(first, last):
-        for k in range(W.shape[1]):
-            _add_power(W[f, k], P[f], power[k])
-
-
-@compiled
-def bin_power(P, W, power, first, last):
-    """Write the power of the outputs of some bins, (K, F, T)."""
-    for f in range(first, last):
-        for k in range(W.shape[1]):
-            _power(W[f, k], P[f], power[k, f])
+        _power(P[f], W[f], c, power, f)
 
 
 @inner
-def moments(P, u, out):
-    """out[r] <- mean_t u[t] P[r, t]; four rows at a time, for one reading of u."""
-    R, T = P.shape
-    zero = u.dtype.type(0)
-    for r in range(0, R - 3, 4):
-        p, q, s, v = P[r], P[r + 1], P[r + 2], P[r + 3]
-        a, b, c, d = zero, zero, zero, zero
-        for t in range(T):
-            a += u[t] * p[t]
-            b += u[t] * q[t]
-            c += u[t] * s[t]
-            d += u[t] * v[t]
-        out[r], out[r + 1], out[r + 2], out[r + 3] = a / T, b / T, c / T, d / T
-    for r in range(R - R % 4, R):
-        p, a = P[r], zero
-        for t in range(T):
-            a += u[t] * p[t]
-        out[r] = a / T
+def _power(P, W, c, power, f):
+    """`|W X|^2` of bin f from outer products, see `demixing.power`; c (M * M) is overwritten."""
+    K, M = W.shape
+    summed = power.shape[1] == 1
+    for k in range(K):
+        for i in range(M):
+            c[i * M + i] = W[k, i].real ** 2 + W[k, i].imag ** 2
+            for j in range(i + 1, M):
+                product = W[k, i] * np.conj(W[k, j])
+                c[j * M + i] = -2 * product.imag
+                c[i * M + j] = 2 * product.real
+        if summed:
+            add_rows(c, P, power[k, 0])
+            continue
+        out = power[k, f]
+        for t in range(out.shape[0]):
+            out[t] = 0
+        add_rows(c, P, out)
+        for t in range(out.shape[0]):
+            out[t] = max(out[t], 0)  # which rounding must not make negative
 
 
 @inner
-def _add_power(w, P, out):
-    """out[t] += |w X|^2 from outer products: see `demixing.power`."""
-    M = w.shape[0]
-    c = np.empty(M * M)
-    for i in range(M):
-        for j in range(i, M):
-            product = w[i] * np.conj(w[j])
-            c[j * M + i] = -2 * product.imag
-            c[i * M + j] = product.real if i == j else 2 * product.real
-    add_rows(c, P, out)
+def moments(P, U, f, out):
+    """out[k, r] <- mean_t U[k, f, t] P[r, t]; two sources by four rows for one reading of each."""
+    K, _, T = U.shape
+    R = P.shape[0]
+    g = 0 if U.shape[1] == 1 else f
+    zero = P.dtype.type(0)
+    for k in range(0, K, 2):
+        m = min(k + 1, K - 1)  # a last one without a second is done twice
+        u, v = U[k, g], U[m, g]
+        for r in range(0, R - 3, 4):
+            p, q, x, y = P[r], P[r + 1], P[r + 2], P[r + 3]
+            a, b, c, d = zero, zero, zero, zero
+            h, i, j, n = zero, zero, zero, zero
+            for t in range(T):
+                a += u[t] * p[t]
+                b += u[t] * q[t]
+                c += u[t] * x[t]
+                d += u[t] * y[t]
+                h += v[t] * p[t]
+                i += v[t] * q[t]
+                j += v[t] * x[t]
+                n += v[t] * y[t]
+            out[k, r], out[k, r + 1], out[k, r + 2], out[k, r + 3] = a / T, b / T, c / T, d / T
+            out[m, r], out[m, r + 1], out[m, r + 2], out[m, r + 3] = h / T, i / T, j / T, n / T
+        for r in range(R - R % 4, R):
+            p, a, h = P[r], zero, zero
+            for t in range(T):
+                a += u[t] * p[t]
+                h += v[t] * p[t]
+            out[k, r], out[m, r] = a / T, h / T
 
 
 @inner
@@ -182,25 +167,9 @@ def add_rows(c, P, out):
 
 
 @inner
-def _power(w, P, out):
-    """out[t] <- |w X|^2, which rounding must not make negative."""
-    for t in range(out.shape[0]):
-        out[t] = 0
-    _add_power(w, P, out)
-    for t in range(out.shape[0]):
-        out[t] = max(out[t], 0)
-
-
-@inner
-def _transform(V, W, rule, eps, tiny):
-    """W <- A W, with the rule's A from the covariances of the outputs."""
+def _transform(A, W, before):
+    """W <- A W; `before` (K, M) is overwritten."""
     K, M = W.shape
-    left = np.empty((K, K, M), W.dtype)
-    G, A = np.empty((K, K, K), W.dtype), np.empty((K, K), W.dtype)
-    covariances(V, W, left, G, eps, tiny)
-    identity(A)
-    rule(G, A, eps)
-    before = left[0]
     for i in range(K):
         for b in range(M):
             before[i, b] = W[i, b]
@@ -254,34 +223,18 @@ def identity(A):
 
 
 @compiled
-def _frames_iss(P, W, U, power, powers, first, last):
-    _frames(P, W, U, power, rules.iss, powers, first, last)
+def _iss(P, W, U, power, powers, first, last):
+    _sweep(P, W, U, power, rules.iss, powers, first, last)
 
 
 @compiled
-def _frames_ip(P, W, U, power, powers, first, last):
-    _frames(P, W, U, power, rules.ip, powers, first, last)
+def _ip(P, W, U, power, powers, first, last):
+    _sweep(P, W, U, power, rules.ip, powers, first, last)
 
 
 @compiled
-def _frames_ip2(P, W, U, power, powers, first, last):
-    _frames(P, W, U, power, rules.ip2, powers, first, last)
+def _ip2(P, W, U, power, powers, first, last):
+    _sweep(P, W, U, power, rules.ip2, powers, first, last)
 
 
-@compiled
-def _bins_iss(P, W, U, power, powers, first, last):
-    _bins(P, W, U, power, rules.iss, powers, first, last)
-
-
-@compiled
-def _bins_ip(P, W, U, power, powers, first, last):
-    _bins(P, W, U, power, rules.ip, powers, first, last)
-
-
-@compiled
-def _bins_ip2(P, W, U, power, powers, first, last):
-    _bins(P, W, U, power, rules.ip2, powers, first, last)
-
-
-FRAMES = {"iss": _frames_iss, "ip": _frames_ip, "ip2": _frames_ip2}
-BINS = {"iss": _bins_iss, "ip": _bins_ip, "ip2": _bins_ip2}
+SWEEPS = {"iss": _iss, "ip": _ip, "ip2": _ip2}

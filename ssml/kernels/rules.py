@@ -1,7 +1,9 @@
 """The update rules of `updates/` on one bin: G (K, K, K) complex128, loaded -> A (K, K) in place.
 
 A is I at first; `G[m]` is the covariance of the outputs, weighted for source m. Equations are those
-of `updates/`. eps: of the mixture's precision.
+of `updates/`. spare (SPARE, K, K): room to work in, as to allocate it for each bin takes longer
+than the rule. eps: of the mixture's precision. Complex numbers are multiplied by inverses, not
+divided, which numba does slowly and branching.
 """
 
 import numpy as np
@@ -9,20 +11,20 @@ import numpy as np
 from .compiled import inner
 
 TINY = np.finfo(np.float64).tiny ** 0.5
+SPARE = 6
 
 
 @inner
-def iss(G, A, eps):
+def iss(G, A, spare, eps):
     for k in range(A.shape[0]):
-        steer(G, A, k)
+        steer(G, A, k, spare)
 
 
 @inner
-def steer(G, A, k):
+def steer(G, A, k, spare):
     """A <- (I - v e_k^T) A."""
     K = A.shape[0]
-    v = np.empty(K, A.dtype)
-    c = np.empty(K, A.dtype)
+    v, c = spare[0, 0], spare[1, 0]
     for m in range(K):
         norm = column(G[m], A, k, c)
         if m == k:
@@ -31,7 +33,7 @@ def steer(G, A, k):
             cross = A[m, 0] * c[0]
             for j in range(1, K):
                 cross += A[m, j] * c[j]
-            v[m] = cross / norm
+            v[m] = cross * (1 / norm)
     for j in range(K):
         here = A[k, j]
         for m in range(K):
@@ -53,13 +55,11 @@ def column(R, A, k, out):
 
 
 @inner
-def ip(G, A, eps):
+def ip(G, A, spare, eps):
     K = A.shape[0]
-    low = np.empty((K, K), A.dtype)
-    w = np.empty(K, A.dtype)
-    row = np.empty(K, A.dtype)
+    low, w, row = spare[0], spare[1, 0], spare[2, 0]
     for k in range(K):
-        _cholesky_of(G[k], A, low)
+        _cholesky_of(G[k], A, low, row)
         for j in range(K):
             w[j] = 0
         w[k] = 1
@@ -70,27 +70,26 @@ def ip(G, A, eps):
 
 
 @inner
-def ip2(G, A, eps):
+def ip2(G, A, spare, eps):
     K = A.shape[0]
     for m in range(K if K > 2 else 1):
-        _pair(G, A, m, (m + 1) % K, eps)
+        _pair(G, A, m, (m + 1) % K, spare, eps)
 
 
 @inner
-def _pair(G, A, m, n, eps):
+def _pair(G, A, m, n, spare, eps):
     """Rows m and n of A from the pencil of both covariances (Ono 2012)."""
     K = A.shape[0]
-    low = np.empty((K, K), A.dtype)
-    P = np.zeros((2, 2, K), A.dtype)  # [of m or n][column]
-    C = np.empty((2, 2, 2), A.dtype)
+    low, P, C, h = spare[0], spare[1:3], spare[3:5], spare[5]  # P, C: first of m, then of n
     for i in range(2):
-        _cholesky_of(G[m if i == 0 else n], A, low)
+        _cholesky_of(G[m if i == 0 else n], A, low, h[0])
         for j in range(2):
+            for a in range(K):
+                P[i, j, a] = 0
             P[i, j, m if j == 0 else n] = 1
             _solve(low, P[i, j])
             C[i, 0, j], C[i, 1, j] = P[i, j, m], P[i, j, n]
-    h = _pencil(C[0], C[1], eps)
-    rows = np.empty((2, K), A.dtype)
+    _pencil(C[0], C[1], eps, h)
     for i in range(2):
         norm = 0.0
         for a in range(2):
@@ -99,41 +98,39 @@ def _pair(G, A, m, n, eps):
         floor = eps * (C[i, 0, 0] + C[i, 1, 1]).real
         for j in range(K):
             P[i, 0, j] = P[i, 0, j] * h[i, 0] + P[i, 1, j] * h[i, 1]
-        _row(P[i, 0], 1 / np.sqrt(max(norm, floor)), A, rows[i])
+        _row(P[i, 0], 1 / np.sqrt(max(norm, floor)), A, P[i, 1])
     for j in range(K):
-        A[m, j], A[n, j] = rows[0, j], rows[1, j]
+        A[m, j], A[n, j] = P[0, 1, j], P[1, 1, j]
 
 
 @inner
-def _pencil(A, B, eps):
-    """`linalg.pencil2` of one pair of 2 x 2 matrices: the vectors as rows (2, 2)."""
+def _pencil(A, B, eps, h):
+    """h <- `linalg.pencil2` of one pair of 2 x 2 matrices, the vectors as rows."""
     floor = eps * (B[0, 0] + B[1, 1]).real + TINY
     l00 = np.sqrt(max(B[0, 0].real, floor))
-    l10 = B[1, 0] / l00
-    l11 = np.sqrt(max(B[1, 1].real - abs(l10) ** 2, floor))
-    i00, i10, i11 = 1 / l00, -l10 / (l00 * l11), 1 / l11  # of the inverse of L
+    i00 = 1 / l00  # the inverse of L has i00, i10, i11
+    l10 = B[1, 0] * i00
+    i11 = 1 / np.sqrt(max(B[1, 1].real - _square(l10), floor))
+    i10 = -l10 * (i00 * i11)
     s00 = i00 * A[0, 0].real * i00
     s01 = i00 * (A[0, 0] * np.conj(i10) + A[0, 1] * i11)
     t0, t1 = i10 * A[0, 0] + i11 * A[1, 0], i10 * A[0, 1] + i11 * A[1, 1]
     s11 = (t0 * np.conj(i10) + t1 * i11).real
     half = (s00 - s11) / 2
-    spread = np.sqrt(half**2 + abs(s01) ** 2 + TINY**2)
+    spread = np.sqrt(half**2 + _square(s01) + TINY**2)
     first = s01 if half < 0 else s01 * 0 + spread + half
     second = np.conj(s01) if half >= 0 else s01 * 0 + spread - half
-    norm = 1 / np.sqrt(abs(first) ** 2 + abs(second) ** 2)
+    norm = 1 / np.sqrt(_square(first) + _square(second))
     first, second = first * norm, second * norm
-    h = np.empty((2, 2), A.dtype)
     h[0, 0], h[0, 1] = i00 * first + np.conj(i10) * second, i11 * second
     h[1, 0] = -i00 * np.conj(second) + np.conj(i10) * np.conj(first)
     h[1, 1] = i11 * np.conj(first)
-    return h
 
 
 @inner
-def _cholesky_of(R, A, low):
-    """low <- the lower Cholesky factor of `A R A^H`."""
+def _cholesky_of(R, A, low, product):
+    """low <- the lower Cholesky factor of `A R A^H`; product (K) is overwritten."""
     K = A.shape[0]
-    product = np.empty(K, A.dtype)
     for j in range(K):
         column(R, A, j, product)
         for i in range(j, K):
@@ -141,17 +138,30 @@ def _cholesky_of(R, A, low):
             for a in range(1, K):
                 total += A[i, a] * product[a]
             low[i, j] = total
+    factor(low, 0.0, TINY)
+
+
+@inner
+def factor(low, load, floor):
+    """Cholesky in place of a lower triangle with `load` added to its diagonal; pivots >= floor."""
+    K = low.shape[0]
     for j in range(K):
-        pivot = low[j, j].real
+        pivot = low[j, j].real + load
         for a in range(j):
-            pivot -= abs(low[j, a]) ** 2
-        pivot = np.sqrt(max(pivot, TINY))
-        low[j, j] = pivot
+            pivot -= _square(low[j, a])
+        pivot = np.sqrt(max(pivot, floor))
+        low[j, j], inverse = pivot, 1 / pivot
         for i in range(j + 1, K):
             total = low[i, j]
             for a in range(j):
                 total -= low[i, a] * np.conj(low[j, a])
-            low[i, j] = total / pivot
+            low[i, j] = total * inverse
+
+
+@inner
+def _square(z):
+    """|z|^2, without the care of `abs` for over- and underflow."""
+    return z.real**2 + z.imag**2
 
 
 @inner
@@ -161,11 +171,11 @@ def _solve(low, b):
     for i in range(K):
         for j in range(i):
             b[i] -= low[i, j] * b[j]
-        b[i] /= low[i, i].real
+        b[i] *= 1 / low[i, i].real
     for i in range(K - 1, -1, -1):
         for j in range(i + 1, K):
             b[i] -= np.conj(low[j, i]) * b[j]
-        b[i] /= low[i, i].real
+        b[i] *= 1 / low[i, i].real
 
 
 @inner

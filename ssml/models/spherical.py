@@ -19,7 +19,7 @@ class Spherical:
         return U[..., None, :].expand_as(power), memory
 
     def of_frames(self, total: Tensor, bins: int) -> Tensor:
-        """(..., K, T) -> (..., K, T); silent frames are floored far below the mean."""
+        """(..., T) -> (..., T); silent frames are floored far below the mean."""
         floor = 1e-10 * total.mean(-1, keepdim=True)
         return self.weights(
             torch.maximum(total, floor) + torch.finfo(total.dtype).tiny ** 0.5, bins
