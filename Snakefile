@@ -1,5 +1,5 @@
-"""From nothing to the report: corpus, scenes, mix, train, separate, score, transcribe, report,
-listen, track.
+"""From nothing to the report: corpus, scenes, mix, respond, train, separate, score, transcribe,
+report, listen, track.
 
 Each rule calls the script of its name in `pipeline/`, and has as `params` just the parameters and
 the digest of the code that its result depends on: a change of anything else does not rerun it.
@@ -38,7 +38,8 @@ HEARD = METHODS if PARAMS.transcribe.methods == "all" else list(PARAMS.transcrib
 HEARD = [*HEARD, layout.MIXTURE, layout.REFERENCE] if PARAMS.transcribe.mixtures else []
 LIBRISPEECH = PARAMS.corpus.source == "librispeech"
 LISTED = (PARAMS.corpus.librispeech.utterances or []) if LIBRISPEECH else []
-TRAINING = [PARAMS.train.train, PARAMS.train.dev]
+TRAINING = [*layout.training(PARAMS), *layout.shards(PARAMS, PARAMS.train.dev)]
+DRAWN = ["corpus", "scenes", "mix"] if PARAMS.train.redraw else []  # what training draws from
 
 
 def needs(stage, **parts):
@@ -121,7 +122,8 @@ rule all:
 
 rule mixtures:
     input:
-        [layout.shards(PARAMS, name) for name in [*TRAINING, *SETS]],
+        TRAINING,
+        [layout.shards(PARAMS, name) for name in SETS],
 
 
 rule models:
@@ -170,9 +172,22 @@ rule mix:
         STAGE + "mix {wildcards.set} {wildcards.shard}"
 
 
+rule respond:
+    input:
+        "data/scenes/{set}/{shard}.jsonl",
+    output:
+        "data/responses/{set}/{shard}.tar",
+    priority: 50
+    params:
+        needs("respond", fs=PARAMS.fs, max_order=PARAMS.mix.max_order),
+    shell:
+        STAGE + "respond {wildcards.set} {wildcards.shard}"
+
+
 rule train:
     input:
-        [layout.shards(PARAMS, name) for name in TRAINING],
+        layout.MANIFEST if PARAMS.train.redraw else [],
+        TRAINING,
     output:
         "models/{variant}.safetensors",
         "models/{variant}.json",
@@ -181,7 +196,10 @@ rule train:
     threads: lambda wildcards: max(1, (workflow.cores or 1) // len(VARIANTS))
     params:
         lambda wildcards: needs(
-            "train", fs=PARAMS.fs, variant=PARAMS.train.variants[wildcards.variant]
+            "train",
+            fs=PARAMS.fs,
+            redraw=[getattr(PARAMS, part).model_dump(mode="json") for part in DRAWN],
+            variant=PARAMS.train.variants[wildcards.variant],
         ),
     shell:
         STAGE + "train {wildcards.variant}"

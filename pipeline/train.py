@@ -1,27 +1,48 @@
 """Train one variant of the learned surrogate: mixtures -> models/VARIANT.{safetensors,json}."""
 
+from collections.abc import Callable
+from functools import partial
+
 from pipeline.arguments import parse
-from ssml import checkpoint, layout, tracking
-from ssml.dataset import Mixtures
+from ssml import bank, checkpoint, corpora, layout, tracking
+from ssml.bank import Bank
+from ssml.dataset import Batch, Mixtures, draw_batch
 from ssml.errors import run
 from ssml.io import sha256, write_table
+from ssml.params import Params
 from ssml.provenance import code, digest
 from ssml.training import COLUMNS, Row, Trainer, fit, resume
 
 LOG_EVERY = 5  # steps; a call to MLflow may take as long as a step
 
 
+def supply(params: Params) -> tuple[Mixtures | Bank, Callable[..., Batch]]:
+    """What is trained on, and the function that draws batches of it."""
+    paths = layout.training(params)
+    if not params.train.redraw:
+        return Mixtures(paths, params.fs), draw_batch
+    utterances = corpora.read_manifest(layout.MANIFEST)
+    root = corpora.root(params.corpus, layout.CORPUS)
+    return Bank(
+        paths, utterances, root, params.train.train, params.scenes, params.mix, params.fs
+    ), bank.draw_batch
+
+
 def main() -> None:
     params, arguments = parse(__doc__, "variant")
     name, variant = arguments.variant, params.train.variants[arguments.variant]
-    sets = [layout.shards(params, key) for key in (params.train.train, params.train.dev)]
-    train, dev = (Mixtures(paths, params.fs) for paths in sets)
+    paths = [*layout.training(params), *layout.shards(params, params.train.dev)]
+    train, draw = supply(params)
+    dev = Mixtures(layout.shards(params, params.train.dev), params.fs)
     facts = {
         **variant.model_dump(mode="json"),
         "seed": params.seed,
-        "mixtures": len(train),
-        "data": digest([sha256(path) for paths in sets for path in paths])[:16],
+        "rooms" if params.train.redraw else "mixtures": len(train),
+        "data": digest([sha256(path) for path in paths])[:16],
     }
+    if params.train.redraw:
+        sections = [part.model_dump(mode="json") for part in (params.scenes, params.mix)]
+        facts["drawn"] = digest([sha256(layout.MANIFEST), *sections])[:16]
     trainer = Trainer(variant, params.seed, params.fs, checkpoint.device())
     source = code("pipeline.train")
     key = digest([facts, source])
@@ -40,7 +61,7 @@ def main() -> None:
                 values |= {"validation SI-SDR dB": row["si_sdr"]} if "si_sdr" in row else {}
                 tracked.log(values | {"skipped steps": row["skipped"]}, row["step"])
 
-        fit(trainer, train, dev, layout.checkpoint(name), key, log)
+        fit(trainer, partial(draw, train), dev, layout.checkpoint(name), key, log)
         card = facts | {
             "parameters": checkpoint.parameters(trainer.network),
             "dev_si_sdr": trainer.best_si_sdr,

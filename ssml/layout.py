@@ -1,5 +1,6 @@
 """Where each stage's files lie, relative to the working folder: the one place that knows."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from .params import CLASSICAL_NAMES, MethodParams, Params
@@ -25,10 +26,19 @@ def mixtures(name: str, shard: int | str) -> Path:
     return Path(f"data/mixtures/{name}/{int(shard):04d}.tar")
 
 
-def shards(params: Params, name: str) -> list[Path]:
+def responses(name: str, shard: int | str) -> Path:
+    return Path(f"data/responses/{name}/{int(shard):04d}.tar")
+
+
+def shards(params: Params, name: str, kind: Callable[[str, int], Path] = mixtures) -> list[Path]:
     """Every shard of the set `name`, in order."""
     number = -(-params.scenes.sets[name].mixtures // params.mix.shard)
-    return [mixtures(name, shard) for shard in range(number)]
+    return [kind(name, shard) for shard in range(number)]
+
+
+def training(params: Params) -> list[Path]:
+    """Every shard that is trained on."""
+    return shards(params, params.train.train, responses if params.train.redraw else mixtures)
 
 
 def checkpoint(variant: str) -> Path:

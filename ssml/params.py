@@ -129,6 +129,7 @@ class VariantParams(Section):
 
 class TrainParams(Section):
     train: Name  # set of `scenes.sets` to train on
+    redraw: bool  # only its rooms: speech, levels and noise are drawn anew at each step
     dev: Name  # set to validate on
     variants: dict[Name, VariantParams]
 

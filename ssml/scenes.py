@@ -4,7 +4,7 @@ The ranges are those of the generator `create_wsj1_2345_db`: see `params.yaml`, 
 Each scene has a generator of its own, so it does not depend on the others, nor on their order.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -64,8 +64,8 @@ def draw(
     chosen = params.sets[name]
     id = f"{name}-{index:06d}"
     rng = generator(seed, "scene", id)
-    picks = _pick(name, chosen, utterances, fs, rng)
-    n_samples, cuts = _cut(chosen, picks, fs, rng)
+    picks = pick(pool(name, chosen, utterances, fs), chosen.speakers, rng)
+    n_samples, cuts = cut(chosen, picks, fs, rng)
     room, mics, speakers = _place(params, chosen.speakers, rng, id)
     levels = (0.0, *rng.uniform(*params.level, chosen.speakers - 1))
     return Scene(
@@ -87,27 +87,37 @@ def _point(values: np.ndarray) -> Point:
     return x, y, z
 
 
-def _pick(
-    name: str, chosen: SetParams, utterances: Sequence[Utterance], fs: int, rng: np.random.Generator
-) -> list[Utterance]:
-    """One utterance of each of K distinct speakers."""
+def pool(
+    name: str, chosen: SetParams, utterances: Iterable[Utterance], fs: int
+) -> dict[str, list[Utterance]]:
+    """Utterances that fit the set `name`, by speaker.
+
+    Raises `UserError` if those are too few speakers.
+    """
     low, high = chosen.seconds[0] * fs, chosen.seconds[1] * fs
-    pool: dict[str, list[Utterance]] = {}
+    found: dict[str, list[Utterance]] = {}
     for utterance in utterances:
         fits = utterance.samples >= low and (chosen.length != "max" or utterance.samples <= high)
         if utterance.split == chosen.split and fits:
-            pool.setdefault(utterance.speaker, []).append(utterance)
-    if len(pool) < chosen.speakers:
+            found.setdefault(utterance.speaker, []).append(utterance)
+    if len(found) < chosen.speakers:
         raise UserError(
-            f"scenes.sets.{name}: {len(pool)} speakers of split '{chosen.split}' have utterances "
+            f"scenes.sets.{name}: {len(found)} speakers of split '{chosen.split}' have utterances "
             f"of {list(chosen.seconds)} s, {chosen.speakers} are needed; widen `seconds` or add "
             "speakers"
         )
-    speakers = rng.choice(sorted(pool), chosen.speakers, replace=False)
+    return dict(sorted(found.items()))
+
+
+def pick(
+    pool: Mapping[str, Sequence[Utterance]], K: int, rng: np.random.Generator
+) -> list[Utterance]:
+    """One utterance of each of K distinct speakers."""
+    speakers = rng.choice(list(pool), K, replace=False)
     return [pool[speaker][rng.integers(len(pool[speaker]))] for speaker in speakers]
 
 
-def _cut(
+def cut(
     chosen: SetParams, picks: Sequence[Utterance], fs: int, rng: np.random.Generator
 ) -> tuple[int, tuple[tuple[int, int], ...]]:
     """Length of the mixture, and the part that is used of each utterance."""

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from . import checkpoint, iva, losses
-from .dataset import Batch, Mixtures, draw_batch
+from .dataset import Batch, Mixtures
 from .io import write_bytes
 from .params import VariantParams
 from .progress import progress
@@ -169,19 +170,25 @@ class Trainer:
 
 def fit(
     trainer: Trainer,
-    train: Mixtures,
+    draw: Callable[[int, int, int, int], Batch],
     dev: Mixtures,
     path: Path,
     key: str,
     log: Callable[[Row], None] = lambda row: None,
 ) -> None:
-    """Run the steps that are left, with checkpoints of `key` at `path`; `log` gets each row."""
+    """Run the steps that are left, with checkpoints of `key` at `path`; `log` gets each row.
+
+    draw: `(step, size, samples, seed)` -> a batch.
+    """
     params = trainer.params
     done = len(trainer.history)
     n_samples = round(params.seconds * trainer.fs)
     title = f"train {path.stem}"
-    for step in progress(range(done, params.steps), title, "steps", lambda: status(trainer)):
-        row = trainer.step(step, draw_batch(train, step, params.batch, n_samples, trainer.seed))
+    steps = progress(range(done, params.steps), title, "steps", lambda: status(trainer))
+    for step, batch in _ahead(
+        lambda step: draw(step, params.batch, n_samples, trainer.seed), steps, params.steps
+    ):
+        row = trainer.step(step, batch)
         last = step + 1 == params.steps
         if last or (step + 1) % params.validate_every == 0:
             row["si_sdr"] = trainer.validate(dev)
@@ -190,6 +197,19 @@ def fit(
         log(row)
         if last or (step + 1) % params.checkpoint_every == 0:
             suspend(trainer, path, key)
+
+
+def _ahead(
+    draw: Callable[[int], Batch], steps: Iterable[int], end: int
+) -> Iterator[tuple[int, Batch]]:
+    """Each step with its batch, drawn in a thread while the step before is computed."""
+    waiting: dict[int, Future[Batch]] = {}
+    with ThreadPoolExecutor(1) as pool:
+        for step in steps:
+            batch = waiting.pop(step, None) or pool.submit(draw, step)
+            if step + 1 < end:
+                waiting[step + 1] = pool.submit(draw, step + 1)
+            yield step, batch.result()
 
 
 def suspend(trainer: Trainer, path: Path, key: str) -> None:

@@ -3,8 +3,10 @@ import pytest
 import soundfile
 
 from ssml.errors import UserError
+from ssml.mixing import PEAK
+from ssml.noise import diffuse
 from ssml.params import load
-from ssml.rooms import PEAK, responses, simulate
+from ssml.rooms import responses, simulate
 from ssml.scenes import Scene
 from tests.conftest import ROOT
 
@@ -65,11 +67,8 @@ def test_the_same_seed_gives_the_same_samples():
 
 
 def test_diffuse_noise_has_the_coherence_of_a_spherical_field():
-    scene = Scene(**(SCENE.to_json() | {"n_samples": 20 * FS}))
-    from ssml.rooms import _diffuse
-
     speech = np.random.default_rng(1).standard_normal(20 * FS)
-    noise = _diffuse(scene, speech, np.random.default_rng(2), FS)
+    noise = diffuse(np.array(SCENE.mics), speech, np.random.default_rng(2), FS)
     frames = noise[:, : 20 * FS // 256 * 256].reshape(2, -1, 256) * np.hanning(256)
     spectra = np.fft.rfft(frames)
     cross = (spectra[0] * spectra[1].conj()).mean(0)

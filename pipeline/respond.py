@@ -1,0 +1,29 @@
+"""Simulate the rooms of one shard: data/scenes/SET/SHARD.jsonl -> data/responses/SET/SHARD.tar."""
+
+from pipeline.arguments import parse
+from ssml import layout
+from ssml.bank import encode_room
+from ssml.dataset import write_tar
+from ssml.errors import run
+from ssml.io import read_lines
+from ssml.progress import progress
+from ssml.rooms import by_speaker, responses
+from ssml.scenes import Scene
+
+
+def main() -> None:
+    params, arguments = parse(__doc__, "set", "shard")
+    name, shard = arguments.set, arguments.shard
+    scenes = [Scene.from_json(line) for line in read_lines(layout.scenes(name, shard))]
+    order = params.mix.max_order
+    write_tar(
+        layout.responses(name, shard),
+        (
+            (scene.id, encode_room(scene, by_speaker(responses(scene, params.fs, order))))
+            for scene in progress(scenes, f"respond {name} {shard}", "rooms")
+        ),
+    )
+
+
+if __name__ == "__main__":
+    run(main)

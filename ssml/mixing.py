@@ -1,0 +1,61 @@
+"""Speech and room responses -> images at the microphones, levels and noise: a mixture."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import fft
+
+from . import noise
+
+PEAK = 0.9  # of full scale, of the loudest sample of a mixture and its references
+
+
+class Mixed(NamedTuple):
+    """`mix = images.sum(0) + noise`, within full scale."""
+
+    images: np.ndarray  # (K, M, N)
+    noise: np.ndarray  # (M, N)
+    gains: np.ndarray  # (K,), by which the images were multiplied
+
+
+def convolve(dry: np.ndarray, responses: np.ndarray, before: int = 0) -> np.ndarray:
+    """Images (K, M, N - before) of dry sources (K, N) by responses (K, M, L), in one batch of FFTs.
+
+    before: samples at the start that are only there to be heard as reverberation of what follows;
+    the precision is that of the arguments.
+    """
+    N = dry.shape[-1]
+    # what wraps around falls on samples that are dropped
+    n_fft = int(fft.next_fast_len(N + max(responses.shape[-1] - 1 - before, 0), real=True))  # type: ignore[arg-type]
+    spectra = fft.rfft(dry, n_fft)[:, None] * fft.rfft(responses, n_fft)  # type: ignore[operator]
+    return fft.irfft(spectra, n_fft)[..., before:N]  # type: ignore[index]
+
+
+def silent(images: np.ndarray) -> np.ndarray:
+    """Which of the images (K, M, N) have no energy at the reference microphone: their indices."""
+    return np.flatnonzero((images[:, 0] ** 2).sum(-1) <= 0)
+
+
+def mix_at(
+    images: np.ndarray,
+    levels: Sequence[float],
+    snr: float,
+    kind: str,
+    mics: np.ndarray,
+    rng: np.random.Generator,
+    fs: int,
+) -> Mixed:
+    """Images (K, M, N), none of them silent, at `levels` in dB against the first, with noise.
+
+    Levels and `snr` in dB hold at the reference microphone; see `noise.at_microphones`.
+    """
+    energy = np.mean(images[:, 0] ** 2, axis=-1)
+    gains = np.sqrt(energy[0] / energy) * 10 ** (np.asarray(levels) / 20)
+    images = images * gains[:, None, None]
+    speech = images.sum(0)
+    field = noise.at_microphones(kind, mics, speech[0], rng, fs)
+    wanted = np.mean(speech[0] ** 2) * 10 ** (-snr / 10)
+    field = field * np.sqrt(wanted / max(np.mean(field[0] ** 2), 1e-30))
+    scale = PEAK / max(np.abs(speech + field).max(), np.abs(images[:, 0]).max())
+    return Mixed(images * scale, field * scale, gains * scale)

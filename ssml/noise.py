@@ -1,0 +1,68 @@
+"""Noise at the microphones, of any level: diffuse, white, or recordings."""
+
+from pathlib import Path
+
+import numpy as np
+from scipy import fft
+
+from .errors import UserError
+from .io import read_audio
+
+SPEED_OF_SOUND = 343.0  # m / s
+
+
+def at_microphones(
+    kind: str, mics: np.ndarray, speech: np.ndarray, rng: np.random.Generator, fs: int
+) -> np.ndarray:
+    """Noise of `kind` at microphones (M, 3) in m, as long as `speech` (N,): (M, N).
+
+    kind: `white`, `diffuse` with the spectrum of `speech`, or a folder of recordings. Raises
+    `UserError` where that holds none.
+    """
+    if kind == "white":
+        return rng.standard_normal((len(mics), len(speech)))
+    if kind == "diffuse":
+        return diffuse(mics, speech, rng, fs)
+    return _recorded(Path(kind), len(mics), len(speech), rng, fs)
+
+
+def diffuse(mics: np.ndarray, speech: np.ndarray, rng: np.random.Generator, fs: int) -> np.ndarray:
+    """Spherically isotropic noise with the long-term spectrum of `speech`, (M, N).
+
+    Independent noises are mixed in each bin so that microphones at distance d have the coherence
+    `sinc(2 f d / c)` of that field (Habets et al. 2008).
+    """
+    n_fft = int(fft.next_fast_len(len(speech), real=True))  # type: ignore[arg-type]
+    frequency = np.fft.rfftfreq(n_fft, 1 / fs)
+    distance = np.linalg.norm(mics[:, None] - mics[None], axis=-1)
+    coherence = np.sinc(2 * frequency[:, None, None] * distance / SPEED_OF_SOUND)
+    # at 0 Hz all microphones hear the same: singular but for this
+    mixing = np.linalg.cholesky(coherence + 1e-6 * np.eye(len(mics)))
+    shape = (len(frequency), len(mics), 1)
+    white = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
+    field = (mixing @ white)[..., 0].T * _smooth_spectrum(speech, n_fft)
+    return fft.irfft(field, n_fft)[:, : len(speech)]  # type: ignore[index]
+
+
+def _smooth_spectrum(speech: np.ndarray, n_fft: int) -> np.ndarray:
+    """Long-term magnitude spectrum of `speech`, interpolated to the bins of `n_fft`."""
+    frame = 512
+    frames = speech[: len(speech) // frame * frame].reshape(-1, frame) * np.hanning(frame)
+    magnitude = np.sqrt(np.mean(np.abs(np.fft.rfft(frames)) ** 2, axis=0))
+    return np.interp(np.fft.rfftfreq(n_fft), np.fft.rfftfreq(frame), magnitude)
+
+
+def _recorded(folder: Path, M: int, N: int, rng: np.random.Generator, fs: int) -> np.ndarray:
+    """A random cut of a random recording; of a mono one, independent cuts."""
+    files = sorted(folder.glob("*.flac")) + sorted(folder.glob("*.wav"))
+    if not files:
+        raise UserError(
+            f"mix.noise: '{folder}' is neither diffuse, white, nor a folder of recordings"
+        )
+    audio, _ = read_audio(files[rng.integers(len(files))], fs)
+    repeats = int(np.ceil(2 * N / audio.shape[1]))
+    audio = np.tile(audio, repeats).astype(np.float64)
+    starts = np.full(M, rng.integers(audio.shape[1] - N)) if len(audio) >= M else None
+    if starts is None:
+        starts, audio = rng.integers(audio.shape[1] - N, size=M), np.repeat(audio[:1], M, axis=0)
+    return np.stack([audio[m, start : start + N] for m, start in enumerate(starts)])
