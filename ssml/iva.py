@@ -2,16 +2,15 @@
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch import Tensor
 
 from . import demixing, kernels
 from .models import SourceModel
+from .recompute import iterated
 from .stft import Stft
 from .updates import UPDATES, Rule
 
@@ -60,7 +59,10 @@ def demix(
 def _sphered(
     X: Tensor, model: SourceModel, rule: Rule, n_iter: int, recompute: bool = False
 ) -> tuple[Tensor, Iterator[Tensor]]:
-    """L (..., F, M, M) of `demixing.sphere`, and the filters of the sphered mixture."""
+    """L (..., F, M, M) of `demixing.sphere`, and the filters of the sphered mixture.
+
+    They are those of each iteration, or if `recompute`, of the last alone.
+    """
     norm = torch.linalg.vector_norm(torch.view_as_real(X), dim=(-4, -3, -2, -1))
     level = norm / math.prod(X.shape[-3:]) ** 0.5
     scale = 1 / level.clamp_min(torch.finfo(level.dtype).tiny)
@@ -73,11 +75,10 @@ def _sphered(
     if kernels.separates(X, model, name):
         return L, kernels.iterate(P, L.clone(), model, name, n_iter)
     step = kernels.step if kernels.differentiates(X, name) else partial(_step, rule=rule)
-    step = partial(step, model=model)
-    if recompute and torch.is_grad_enabled():
-        contexts = partial(_contexts, model)
-        step = partial(checkpoint, step, use_reentrant=False, context_fn=contexts)
-    return L, _filters(P, L.to(X.dtype), step, n_iter)
+    W = L.to(X.dtype)
+    if recompute and n_iter and torch.is_grad_enabled():
+        return L, iter([iterated(step, model, n_iter, W, P)])
+    return L, _filters(P, W, partial(step, model=model), n_iter)
 
 
 def _filters(P: Tensor, W: Tensor, step: Callable, n_iter: int) -> Iterator[Tensor]:
@@ -94,24 +95,6 @@ def _step(W: Tensor, P: Tensor, memory: Any, model: SourceModel, rule: Rule) -> 
     U, memory = model(demixing.power(W, P), memory)
     A = rule(demixing.covariance(W, U, P))
     return (A[..., :, :, None] * W[..., None, :, :]).sum(-2), memory  # A W
-
-
-def _contexts(model: SourceModel) -> tuple[AbstractContextManager, AbstractContextManager]:
-    """Of the first and the second computation of an iteration."""
-    return nullcontext(), _unchanged(model)
-
-
-@contextmanager
-def _unchanged(model: SourceModel) -> Iterator[None]:
-    """Give the buffers of `model` back as they were: no batch is counted twice."""
-    buffers = list(model.buffers()) if isinstance(model, nn.Module) else []
-    before = [buffer.clone() for buffer in buffers]
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for buffer, value in zip(buffers, before, strict=True):
-                buffer.copy_(value)
 
 
 def separate(

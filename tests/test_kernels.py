@@ -164,6 +164,43 @@ def test_recomputing_draws_and_counts_once():
         torch.testing.assert_close(one, other)
 
 
+class Remembering(nn.Module):
+    """Weights that hang on those of all iterations before."""
+
+    def __init__(self):
+        super().__init__()
+        self.share, self.unused = nn.Parameter(torch.tensor(0.4)), nn.Parameter(torch.zeros(2))
+
+    def forward(self, power, memory=None):
+        U = 1 / (1 + power)
+        U = U if memory is None else (1 - self.share) * U + self.share * memory["U"]
+        return U, {"U": U, "count": 1 if memory is None else memory["count"] + 1}
+
+
+def test_recomputing_goes_back_through_what_a_model_remembers():
+    X, model = spectrogram(2, 9, 40), Remembering().double()
+    found = []
+    for recompute in (False, True):
+        model.share.grad = None
+        Y = iva.demix(X, model, UPDATES["iss"], 5, recompute).projected_back().Y
+        torch.view_as_real(Y).square().mean().sqrt().backward()
+        found.append(model.share.grad)
+    assert found[0] != 0 and model.unused.grad is None
+    torch.testing.assert_close(*found)
+
+
+def test_recomputing_goes_back_to_the_mixture():
+    X = spectrogram(2, 9, 40)
+    found = []
+    for recompute in (False, True):
+        given = X.clone().requires_grad_()
+        model = NETWORKS["glu"](9, hidden=4).double()
+        Y = iva.demix(given, model, UPDATES["ip"], 3, recompute).projected_back().Y
+        torch.view_as_real(Y).square().mean().backward()
+        found.append(given.grad)
+    torch.testing.assert_close(*found)
+
+
 def kept(n_iter, recompute):
     """Bytes that autograd keeps for the way back."""
     sizes = {}

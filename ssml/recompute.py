@@ -1,0 +1,121 @@
+"""Unrolled iterations whose memory does not grow: filters are kept, the rest computed again.
+
+Saijo & Scheibler 2022. `torch.utils.checkpoint` of each iteration keeps as little, but leaves its
+records between the large arrays, so that the allocator cannot reuse what was freed around them:
+a process would still grow with the iterations. Here they are one array.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.utils import _pytree as pytree
+
+from .models import SourceModel
+
+Step = Callable[..., tuple[Tensor, Any]]
+
+
+def iterated(step: Step, model: SourceModel, n_iter: int, W: Tensor, P: Tensor) -> Tensor:
+    """Filters after `n_iter` times `W, memory = step(W, P, memory, model=model)`.
+
+    Gradients go to P and to the parameters of `model`, where it is a module.
+    """
+    parameters = model.parameters() if isinstance(model, nn.Module) else ()
+    wanted = [parameter for parameter in parameters if parameter.requires_grad]
+    return _Iterated.apply(step, model, n_iter, W, P, *wanted)  # type: ignore[return-value]
+
+
+class _Iterated(torch.autograd.Function):
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any, step: Step, model: Any, n_iter: int, W: Tensor, P: Tensor, *parameters: Tensor
+    ) -> Tensor:
+        ctx.step, ctx.model = step, model
+        ctx.memories, ctx.random = [], []
+        filters, memory = W.new_empty(0), None
+        first = W
+        for i in range(n_iter):
+            ctx.memories.append(memory)
+            ctx.random.append(_random_state(P.device))
+            W, memory = step(W, P, memory, model=model)
+            if i == 0:
+                filters = W.new_empty(n_iter, *W.shape)
+            filters[i] = W
+        ctx.save_for_backward(first, filters, P, *parameters)
+        return W.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, given: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        first, filters, P, *parameters = ctx.saved_tensors
+        wants_P = ctx.needs_input_grad[4]
+        totals: list[Tensor | None] = [None] * (1 + len(parameters))  # of P and the parameters
+        adjoints: list[Tensor | None] = [given]  # of W and of what the model remembers
+        for i in range(len(ctx.memories) - 1, -1, -1):
+            W = (filters[i - 1] if i else first).detach().requires_grad_()
+            leaves, structure = pytree.tree_flatten(ctx.memories[i])
+            leaves = [_leaf(value) for value in leaves]
+            memory = pytree.tree_unflatten(leaves, structure)
+            mixture = P.detach().requires_grad_(wants_P)
+            state = [W, *leaves]
+            with torch.enable_grad(), _as_before(ctx.model, ctx.random[i], P.device):
+                outputs = ctx.step(W, mixture, memory, model=ctx.model)
+                found = _gradients(outputs, adjoints, [*state, mixture, *parameters])
+            adjoints = found[: len(state)]
+            totals = [_sum(a, b) for a, b in zip(totals, found[len(state) :], strict=True)]
+        return None, None, None, adjoints[0], *totals
+
+
+def _gradients(
+    outputs: tuple[Tensor, Any], adjoints: Sequence[Tensor | None], inputs: Sequence[Any]
+) -> list[Tensor | None]:
+    """Adjoints of the inputs, None for what nothing depends on, from those of W and the memory."""
+    results = [outputs[0], *pytree.tree_leaves(outputs[1])]
+    # what the last iteration remembers, nobody asks for
+    pairs = [
+        (result, adjoint)
+        for result, adjoint in zip(results, [*adjoints, *[None] * len(results)], strict=False)
+        if adjoint is not None and isinstance(result, Tensor) and result.requires_grad
+    ]
+    wanted = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
+    known, given = zip(*pairs, strict=True)
+    found = iter(torch.autograd.grad(known, wanted, given, allow_unused=True))
+    return [next(found) if isinstance(x, Tensor) and x.requires_grad else None for x in inputs]
+
+
+def _leaf(value: Any) -> Any:
+    """A tensor that gradients stop at; anything else as it is."""
+    if not isinstance(value, Tensor):
+        return value
+    return value.detach().requires_grad_(value.is_floating_point() or value.is_complex())
+
+
+def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    return b if a is None else a if b is None else a + b
+
+
+def _random_state(device: torch.device) -> list[Tensor]:
+    """Of the generators a model may draw from: a dropout must drop the same again."""
+    states = [torch.get_rng_state()]
+    return [*states, torch.cuda.get_rng_state(device)] if device.type == "cuda" else states
+
+
+@contextmanager
+def _as_before(model: Any, random: Sequence[Tensor], device: torch.device) -> Iterator[None]:
+    """Draw as then, and give generators and buffers back as they are: no batch counts twice."""
+    buffers = list(model.buffers()) if isinstance(model, nn.Module) else []
+    before = [buffer.clone() for buffer in buffers]
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.set_rng_state(random[0])
+        for state in random[1:]:
+            torch.cuda.set_rng_state(state, device)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for buffer, value in zip(buffers, before, strict=True):
+                    buffer.copy_(value)
