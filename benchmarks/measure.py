@@ -66,4 +66,4 @@ def show(
         print(f"\n{case}")
         for name, values in rows.items():
             words = (f"{key} {value:.4g}" for key, value in values.items())
-            print(f"  {name:<28} {', '.join(words)}")
+            print(f"  {name:<40} {', '.join(words)}")

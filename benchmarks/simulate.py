@@ -1,26 +1,52 @@
 """Mixtures in simulated rooms, against pyroomacoustics' own `simulate` of the same scenes."""
 
+import tempfile
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pyroomacoustics as pra
+import soundfile
 
 from ssml import rooms, scenes
+from ssml.bank import Bank, encode_room
 from ssml.corpora import Utterance
-from ssml.params import load
+from ssml.dataset import write_tar
+from ssml.params import MixParams, load
 
 from .measure import in_turn, options, row, show
 
 FS = 16000
 
 
+def people(K: int, seconds: float) -> list[Utterance]:
+    """An utterance of each of K speakers."""
+    samples = int(seconds * FS)
+    return [
+        Utterance("train", str(k), "", f"{k}-0-0", f"{k}.flac", samples, "", "0" * 64)
+        for k in range(K)
+    ]
+
+
 def scene(K: int, seconds: float) -> scenes.Scene:
     """A scene of `params.yaml`'s ranges with K speakers."""
     params = load(Path("params.yaml")).scenes
-    people = [
-        Utterance("test", str(k), "", f"{k}-0-0", "", int(seconds * FS), "", "") for k in range(K)
-    ]
-    return scenes.draw(f"test{K}", 0, params, 1, people, FS)
+    chosen = params.sets["train"].model_copy(update={"speakers": K})
+    params = params.model_copy(update={"sets": {"train": chosen}})
+    return scenes.draw("train", 0, params, 1, people(K, seconds), FS)
+
+
+def bank(one: scenes.Scene, dry: np.ndarray, folder: Path) -> Bank:
+    """A bank of one room, `one`, and one utterance a speaker, `dry` (K, N)."""
+    params = load(Path("params.yaml"))
+    for k, speech in enumerate(dry):
+        soundfile.write(folder / f"{k}.flac", speech, FS)
+    responses = rooms.by_speaker(rooms.responses(one, FS, params.mix.max_order))
+    write_tar(folder / "0000.tar", [(one.id, encode_room(one, responses))])
+    spoken = people(len(dry), dry.shape[1] / FS)
+    chosen = params.scenes.sets["train"].model_copy(update={"speakers": len(dry)})
+    scenes_of = params.scenes.model_copy(update={"sets": {"train": chosen}})
+    return Bank([folder / "0000.tar"], spoken, folder, "train", scenes_of, params.mix, FS)
 
 
 def by_room(one: scenes.Scene, dry: np.ndarray, max_order: int) -> np.ndarray:
@@ -35,27 +61,31 @@ def by_room(one: scenes.Scene, dry: np.ndarray, max_order: int) -> np.ndarray:
     return room.simulate(return_premix=True)
 
 
+def compare(K: int, seconds: float, params: MixParams, rounds: int) -> dict:
+    one = scene(K, seconds)
+    dry = 0.1 * np.random.default_rng(0).standard_normal((K, int(seconds * FS)))
+    dry = dry[:, : one.n_samples].astype(np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        stored, positions = bank(one, dry, Path(folder)), count()
+        calls = {
+            "room.simulate, images alone": lambda: by_room(one, dry, params.max_order),
+            "ssml, rendered with noise": lambda: rooms.simulate(one, dry, params, 1, FS),
+            "ssml, responses alone": lambda: rooms.responses(one, FS, params.max_order),
+            "ssml, drawn with noise in a stored room": lambda: stored.draw(
+                next(positions), one.n_samples, 1
+            ),
+        }
+        found = in_turn(calls, rounds)
+    unit = sorted(found["room.simulate, images alone"])[rounds // 2]
+    return {name: row(values, unit) for name, values in found.items()}
+
+
 def main() -> None:
     chosen = options(__doc__ or "", rounds=5)
     params = load(Path("params.yaml")).mix
     tables = {}
     for K, seconds in ((2, 8.0), (4, 8.0)):
-        one = scene(K, seconds)
-        dry = np.random.default_rng(0).standard_normal((K, one.n_samples)).astype(np.float32)
-        found = in_turn(
-            {
-                "ssml, with noise and levels": lambda one=one, dry=dry: rooms.simulate(
-                    one, dry, params, 1, FS
-                ),
-                "ssml, responses alone": lambda one=one: rooms.responses(one, FS, params.max_order),
-                "room.simulate, images alone": lambda one=one, dry=dry: by_room(
-                    one, dry, params.max_order
-                ),
-            },
-            chosen.rounds,
-        )
-        unit = sorted(found["ssml, with noise and levels"])[chosen.rounds // 2]
-        tables[f"{K} speakers, {seconds:.0f} s"] = {k: row(v, unit) for k, v in found.items()}
+        tables[f"{K} speakers, {seconds:.0f} s"] = compare(K, seconds, params, chosen.rounds)
     show("Simulation of a mixture", tables, chosen.json)
 
 

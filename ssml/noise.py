@@ -9,6 +9,7 @@ from .errors import UserError
 from .io import read_audio
 
 SPEED_OF_SOUND = 343.0  # m / s
+FREQUENCIES = 1025  # at which coherence is computed; it is smooth for arrays of some decimetres
 
 
 def at_microphones(
@@ -27,29 +28,43 @@ def at_microphones(
 
 
 def diffuse(mics: np.ndarray, speech: np.ndarray, rng: np.random.Generator, fs: int) -> np.ndarray:
-    """Spherically isotropic noise with the long-term spectrum of `speech`, (M, N).
+    """Spherically isotropic noise with the long-term spectrum of `speech`, (M, N) float32.
 
     Independent noises are mixed in each bin so that microphones at distance d have the coherence
     `sinc(2 f d / c)` of that field (Habets et al. 2008).
     """
-    n_fft = int(fft.next_fast_len(len(speech), real=True))  # type: ignore[arg-type]
-    frequency = np.fft.rfftfreq(n_fft, 1 / fs)
+    M, N = len(mics), len(speech)
+    n_fft = int(fft.next_fast_len(N, real=True))  # type: ignore[arg-type]
+    bins = n_fft // 2 + 1
+    white = rng.standard_normal((M, bins, 2), np.float32).view(np.complex64)[..., 0]
+    white *= _at_bins(_spectrum(speech), bins)
+    mixing = _mixing(mics, fs)
+    field = np.empty_like(white)
+    for i in range(M):
+        field[i] = sum(_at_bins(mixing[:, i, j], bins) * white[j] for j in range(i + 1))
+    return fft.irfft(field, n_fft)[:, :N]  # type: ignore[index]
+
+
+def _mixing(mics: np.ndarray, fs: int) -> np.ndarray:
+    """Cholesky factors (frequencies, M, M) of the coherence of a spherical field."""
     distance = np.linalg.norm(mics[:, None] - mics[None], axis=-1)
-    coherence = np.sinc(2 * frequency[:, None, None] * distance / SPEED_OF_SOUND)
+    frequency = np.linspace(0, fs / 2, FREQUENCIES)[:, None, None]
+    coherence = np.sinc(2 * frequency * distance / SPEED_OF_SOUND)
     # at 0 Hz all microphones hear the same: singular but for this
-    mixing = np.linalg.cholesky(coherence + 1e-6 * np.eye(len(mics)))
-    shape = (len(frequency), len(mics), 1)
-    white = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
-    field = (mixing @ white)[..., 0].T * _smooth_spectrum(speech, n_fft)
-    return fft.irfft(field, n_fft)[:, : len(speech)]  # type: ignore[index]
+    return np.linalg.cholesky(coherence + 1e-6 * np.eye(len(mics)))
 
 
-def _smooth_spectrum(speech: np.ndarray, n_fft: int) -> np.ndarray:
-    """Long-term magnitude spectrum of `speech`, interpolated to the bins of `n_fft`."""
+def _spectrum(speech: np.ndarray) -> np.ndarray:
+    """Long-term magnitude spectrum of `speech` (N,)."""
     frame = 512
     frames = speech[: len(speech) // frame * frame].reshape(-1, frame) * np.hanning(frame)
-    magnitude = np.sqrt(np.mean(np.abs(np.fft.rfft(frames)) ** 2, axis=0))
-    return np.interp(np.fft.rfftfreq(n_fft), np.fft.rfftfreq(frame), magnitude)
+    return np.sqrt(np.mean(np.abs(np.fft.rfft(frames)) ** 2, axis=0))
+
+
+def _at_bins(values: np.ndarray, bins: int) -> np.ndarray:
+    """Values at frequencies from 0 to half the rate, interpolated to so many more: float32."""
+    places = np.linspace(0, 1, bins), np.linspace(0, 1, len(values))
+    return np.interp(*places, values).astype(np.float32)
 
 
 def _recorded(folder: Path, M: int, N: int, rng: np.random.Generator, fs: int) -> np.ndarray:
