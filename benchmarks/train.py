@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 import time
+from statistics import median
 from typing import Any
 
 import torch
@@ -88,7 +89,7 @@ def compare(network: str, n_iter: int, rounds: int, threads: int) -> dict:
         for way in WAYS:
             found[way].append(apart(way, network, n_iter, rounds, threads))
     seconds = {way: [s for run in runs for s in run["seconds"]] for way, runs in found.items()}
-    unit = sorted(seconds["ssml"])[len(seconds["ssml"]) // 2]
+    unit = median(seconds["ssml"])
     peaks = {way: max(run["peak"] for run in runs) for way, runs in found.items()}
     return {way: row(seconds[way], unit) | {"peak MB": peaks[way]} for way in WAYS}
 

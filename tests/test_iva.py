@@ -10,7 +10,7 @@ from ssspy.utils.select_pair import combination_pair_selector
 
 from ssml import iva
 from ssml.losses import pit, si_sdr_matrix
-from ssml.models import CLASSICAL
+from ssml.models import CLASSICAL, NETWORKS
 from ssml.stft import Stft
 from ssml.updates import UPDATES
 from tests.conftest import spectrogram
@@ -120,3 +120,14 @@ def test_nearly_equal_channels_are_separated_in_float32_as_in_float64(rule):
     single = last(X.to(torch.complex64), "laplace", rule, 20).Y
     error = (single - last(X, "laplace", rule, 20).Y).abs().max() / X.abs().max()
     assert error < 0.05
+
+
+@pytest.mark.parametrize("rule", sorted(UPDATES))
+def test_no_iteration_waits_for_a_value(rule):
+    """Tensors without data go through: on a GPU the loop never stops for the host."""
+    X = torch.empty(3, 2, 65, 40, dtype=torch.complex64, device="meta")
+    for model in [
+        *(make() for make in CLASSICAL.values()),
+        NETWORKS["glu"](65, hidden=8).to("meta"),
+    ]:
+        assert iva.demix(X, model, UPDATES[rule], 3).projected_back().Y.shape == X.shape

@@ -38,18 +38,10 @@ class Glu(nn.Module):
         p = (power / scale).flatten(0, -3)  # (batch K, F, T)
         own = (p + FLOOR).log()
         frame = (p.mean(-2, keepdim=True) + 10 * FLOOR).log()
-        h = nn.functional.glu(_bin_wise(self.encode, torch.cat([own / 4 + 1.5, frame / 3], -2)), -2)
+        h = nn.functional.glu(self.encode(torch.cat([own / 4 + 1.5, frame / 3], -2)), -2)
         for layer in self.mix:
             h = h + nn.functional.glu(layer(h), -2)
-        g = _bin_wise(self.decode, h) + self.own * own + self.frame * frame
+        g = self.decode(h) + self.own * own + self.frame * frame
         u = torch.sigmoid(-g).clamp_min(RANGE)
         u = u / ((u * p).mean(-1, keepdim=True) + 0.1 * FLOOR)
         return u.reshape(power.shape) / scale, memory
-
-
-def _bin_wise(layer: nn.Conv1d, h: Tensor) -> Tensor:
-    """A convolution of one frame as the matrix product it is: on a CPU torch takes a slower way."""
-    if torch.compiler.is_exporting():  # a product would be bound to the lengths it is traced with
-        return layer(h)
-    assert layer.bias is not None
-    return layer.weight[..., 0] @ h + layer.bias[:, None]
