@@ -67,6 +67,8 @@ def _said(schema: Mapping[str, Any]) -> str:
             return " | ".join(map(str, values))
     if "anyOf" in schema:
         return " or ".join(_said(part) for part in schema["anyOf"])
+    if "$ref" in schema:
+        return "a section"
     kind = schema.get("type", "any")
     if kind == "array":
         inner = schema.get("prefixItems") or [schema.get("items", {})]

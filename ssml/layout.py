@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from .params import CLASSICAL_NAMES, MethodParams, Params
+from .params import BOUND_NAMES, CLASSICAL_NAMES, MethodParams, Params
 
 CORPUS = Path("data/corpus")
 MANIFEST = CORPUS / "manifest.csv"
@@ -57,7 +57,7 @@ def model(variant: str) -> Path:
 
 def trained(method: MethodParams) -> Path | None:
     """The checkpoint that `method` needs, if its model is a learned one."""
-    if method.model in CLASSICAL_NAMES:
+    if method.model in (*CLASSICAL_NAMES, *BOUND_NAMES):
         return None
     return Path(method.model) if method.is_path else model(method.model)
 

@@ -1,21 +1,22 @@
 """A method = (source model, update rule, iterations): from its parameters to separated mixtures."""
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
 
-from . import checkpoint, iva, layout
+from . import bounds, checkpoint, iva, layout
 from .errors import UserError
 from .losses import pit, si_sdr_matrix
 from .models import CLASSICAL, SourceModel
-from .params import Params
+from .params import BOUND_NAMES, BoundName, Params
 from .stft import Stft
 from .updates import UPDATES, Rule
 
 
 class Method(NamedTuple):
-    model: SourceModel
+    model: SourceModel | BoundName  # a bound needs the references of each mixture
     rule: Rule
     iterations: int
     stft: Stft
@@ -35,14 +36,25 @@ def build(params: Params, name: str) -> Method:
         known = ", ".join(sorted(params.separate.methods))
         raise UserError(f"separate.methods: no '{name}' among {known}")
     method = params.separate.methods[name]
-    path = layout.trained(method)
-    if path is None:
-        stft = Stft(**params.separate.stft.model_dump())
-        model = CLASSICAL[method.model]()
-    else:
+    rule, path = UPDATES[method.rule], layout.trained(method)
+    if path is not None:
         trained = checkpoint.load(path)
-        model, stft = trained.network.to(checkpoint.device()), trained.stft
-    return Method(model, UPDATES[method.rule], method.iterations, stft)
+        network = trained.network.to(checkpoint.device())
+        return Method(network, rule, method.iterations, trained.stft)
+    stft = Stft(**(method.stft or params.separate.stft).model_dump())
+    name = method.model
+    model = cast(BoundName, name) if name in BOUND_NAMES else CLASSICAL[name]()
+    return Method(model, rule, method.iterations, stft)
+
+
+def _images(method: Method, X: Tensor, S: Tensor) -> Iterator[Tensor]:
+    """Spectra of the outputs (K, F, T), before the first and after each iteration."""
+    if method.model == "least-squares":
+        yield from (X, bounds.least_squares(X, S))
+        return
+    model = bounds.TrueSource(S) if isinstance(method.model, str) else method.model
+    for state in iva.iterate(X, model, method.rule, method.iterations):
+        yield state.projected_back().Y
 
 
 @torch.no_grad()
@@ -50,12 +62,10 @@ def separate(method: Method, mix: Tensor, ref: Tensor) -> Separated:
     """Separate a mixture (M, N) and follow its SI-SDR against the references (K, N)."""
     device = checkpoint.device()  # where `build` put the network
     mix, ref = mix.to(device), ref.to(device)
-    curve, est, order = [], mix, torch.arange(len(ref))
-    X = method.stft.forward(mix)
-    for i, state in enumerate(iva.iterate(X, method.model, method.rule, method.iterations)):
-        # before the first iteration every output is the mixture, at the reference microphone
-        images = method.stft.inverse(state.projected_back().Y, mix.shape[-1])
-        est = images if i else mix[:1].expand_as(mix)
+    # before the first iteration every output is the mixture, at the reference microphone
+    curve, est, order = [], mix[:1].expand_as(mix), torch.arange(len(ref))
+    for i, Y in enumerate(_images(method, method.stft.forward(mix), method.stft.forward(ref))):
+        est = method.stft.inverse(Y, mix.shape[-1]) if i else est
         matrix = si_sdr_matrix(est.double(), ref.double())
         order = pit(-torch.nan_to_num(matrix, nan=-1e3))[1]
         curve.append(matrix[order, torch.arange(len(ref))].tolist())

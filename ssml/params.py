@@ -20,8 +20,10 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 RuleName = Literal["iss", "ip", "ip2"]
 LossName = Literal["sdr", "coherence"]
 ClassicalName = Literal["laplace", "gauss", "nmf"]
+BoundName = Literal["true-source", "least-squares"]
 RecogniserName = Literal["pocketsphinx", "transformers"]
 CLASSICAL_NAMES: tuple[str, ...] = get_args(ClassicalName)
+BOUND_NAMES: tuple[str, ...] = get_args(BoundName)
 
 
 class Section(BaseModel):
@@ -135,9 +137,10 @@ class TrainParams(Section):
 
 
 class MethodParams(Section):
-    model: str  # a classical model, a variant of `train`, or a checkpoint's path
+    model: str  # a classical model, a bound, a variant of `train`, or a checkpoint's path
     rule: RuleName  # update rule
     iterations: Count  # of AuxIVA
+    stft: StftParams | None = None  # of a model that is not learned; null: that of all methods
 
     @property
     def is_path(self) -> bool:
@@ -147,7 +150,7 @@ class MethodParams(Section):
 
 class SeparateParams(Section):
     sets: list[Name]  # of `scenes.sets`, to test on
-    stft: StftParams  # of the classical models; a learned one brings its own
+    stft: StftParams  # of the models that are not learned; a learned one brings its own
     methods: dict[Name, MethodParams]
 
 
@@ -204,7 +207,7 @@ class Params(Section):
         methods = self.separate.methods
         for reserved in {"mixture", "reference"} & methods.keys():
             raise ValueError(f"separate.methods.{reserved}: the name is taken; choose another")
-        models = {*CLASSICAL_NAMES, *self.train.variants}
+        models = {*CLASSICAL_NAMES, *BOUND_NAMES, *self.train.variants}
         for name, method in methods.items():
             if not method.is_path:
                 check(f"separate.methods.{name}.model", method.model, models)

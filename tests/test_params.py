@@ -87,6 +87,7 @@ def test_sections_are_stages(values):
         "__init__",
         "arguments",
         "listen",  # a second page of the section `report`
+        "respond",  # what `train.redraw` wants of `mix`
         "ship",
     }
     assert set(values) - {"seed", "fs"} == stages
