@@ -100,7 +100,7 @@ figures_of_all = [
 wildcard_constraints:
     set="|".join(PARAMS.scenes.sets),
     shard=r"\d{4}",
-    variant="|".join(VARIANTS),
+    variant="|".join(VARIANTS) or "-",
     method="|".join([*SCORED, layout.REFERENCE]),
 
 
@@ -134,6 +134,18 @@ rule models:
 rule results:
     input:
         tables_of_all,
+
+
+# A workflow of its own beside this one, by the models that come with the package.
+rule study:
+    threads: workflow.cores or 1
+    params:
+        home=workflow.basedir,
+    shell:
+        "mkdir -p study && cp {params.home}/presets/study.yaml study/params.yaml && "
+        "ln -sfn {params.home}/presets {params.home}/ssml study/ && "
+        "{sys.executable} -m snakemake --snakefile {params.home}/Snakefile --directory study "
+        "--cores {threads} --quiet rules reason"
 
 
 rule corpus:
