@@ -9,7 +9,9 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from .dilated import Dilated
 from .glu import Glu
+from .gru import Gru
 from .nmf import Nmf
 from .spherical import Spherical, gauss, laplace
 
@@ -25,4 +27,8 @@ CLASSICAL: dict[str, Callable[[], SourceModel]] = {
     "gauss": lambda: Spherical(gauss),
     "nmf": Nmf,
 }
-NETWORKS: dict[str, Callable[..., nn.Module]] = {"glu": Glu}
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "glu": Glu,
+    "gru": Gru,
+    "dilated": Dilated,
+}

@@ -1,0 +1,15 @@
+"""A recurrent network: a source is heard from its first frame to its last, and backwards."""
+
+from torch import Tensor, nn
+
+from .surrogate import Surrogate
+
+
+class Gru(Surrogate):
+    def __init__(self, bins: int, hidden: int = 96, layers: int = 1) -> None:
+        """`bins` frequencies, `hidden` channels, half of them for each direction of time."""
+        super().__init__(bins, hidden)
+        self.recur = nn.GRU(hidden, hidden // 2, layers, batch_first=True, bidirectional=True)
+
+    def body(self, h: Tensor) -> Tensor:
+        return h + self.recur(h.mT)[0].mT
