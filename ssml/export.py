@@ -21,10 +21,10 @@ from .checkpoint import Trained
 from .errors import UserError
 from .graph import Graph
 from .io import write_bytes
+from .separation import RATE
 from .stft import Stft
 from .updates import UPDATES
 
-RATE = 16000  # Hz
 TOLERANCE = 1e-4  # of the mixture's peak, between the graph and the library
 OPSET = 20
 
