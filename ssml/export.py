@@ -33,13 +33,14 @@ def export(trained: Trained, path: Path | str, n_iter: int, n_src: int) -> dict[
     """Write the separator with `trained` to `path`, .onnx or .pt2; what it takes, as plain data.
 
     The graph is run and compared with the library before it is written. Raises `UserError` for a
-    model that cannot be exported, a package that is missing, and results that differ.
+    model that has a memory, a package that is missing, and results that differ.
     """
     path = Path(path)
     if path.suffix not in (".onnx", ".pt2"):
         raise UserError(f"{path}: name a file that ends in .onnx or .pt2")
     if n_iter < 1 or not 2 <= n_src <= 8:
         raise UserError(f"{n_iter} iterations, {n_src} sources: give at least 1, and 2 to 8")
+    _check_model(trained)
     mix = _noise(n_src, trained.stft)
     program = traced(trained, mix, n_iter)
     data = to_onnx(program) if path.suffix == ".onnx" else to_pt2(program)
@@ -61,6 +62,15 @@ def export(trained: Trained, path: Path | str, n_iter: int, n_src: int) -> dict[
         "iterations": n_iter,
         "difference": difference,
     }
+
+
+@torch.no_grad()
+def _check_model(trained: Trained) -> None:
+    """The graph's loop carries the filters alone."""
+    _, memory = trained.network(torch.ones(1, 2, trained.stft.bins, 4))
+    if memory is not None:
+        name = trained.card.get("network", {}).get("name", "model")
+        raise UserError(f"{name}: remembers from one iteration to the next; cannot be exported")
 
 
 @torch.no_grad()

@@ -12,8 +12,9 @@ import pytest
 import soundfile
 import yaml
 
-from ssml import recordings
+from ssml import cli_models, recordings
 from ssml.cli import main
+from ssml.params import CLASSICAL_NAMES
 from ssml.separation import separate
 from ssml.stream import order
 from tests.conftest import ROOT, speechlike, tiny_model
@@ -150,6 +151,7 @@ def test_export_refuses_what_cannot_be(capsys):
     assert "--force" in refused(capsys, "export", "none", "there.onnx")
     tiny_model("models/mine.safetensors")
     assert "out.bin: name a file" in refused(capsys, "export", "mine", "out.bin")
+    assert "nmf: only trained models" in refused(capsys, "export", "nmf", "out.onnx")
     assert "0 iterations" in refused(capsys, "export", "mine", "out.pt2", "--iterations", 0)
 
 
@@ -323,8 +325,12 @@ def test_params_are_checked_and_compared(capsys):
 
 
 def test_models_and_doctor(capsys):
-    names = [line.split()[0] for line in run(capsys, "models")[1].splitlines()]
-    assert names == ["laplace", "gauss", "nmf", "learned-coherence", "learned-sdr"]
+    lines = run(capsys, "models")[1].splitlines()
+    assert [line.split()[0] for line in lines] == [
+        *("laplace", "gauss", "nmf", "learned-coherence", "learned-sdr")
+    ]
+    assert tuple(cli_models.CLASSICAL) == CLASSICAL_NAMES
+    assert run(capsys, "models", "nmf")[1] == f"{lines[2]}\n"
     assert "model: no 'none' among laplace" in refused(capsys, "models", "none")
     code, out, _ = run(capsys, "doctor")
     assert code == 0 and "soxr" in out and "cpu" in out
@@ -334,7 +340,8 @@ def test_separating_imports_nothing_heavy_but_torch():
     record("talk.wav")
     command = (
         "import sys, ssml.cli; code = ssml.cli.main(['separate', 'talk.wav', 'out']);"
-        "heavy = ('mlflow', 'matplotlib', 'pyroomacoustics', 'pocketsphinx', 'onnx', 'pandas');"
+        "heavy = ('mlflow', 'matplotlib', 'pyroomacoustics', 'pocketsphinx', 'onnx', 'pandas',"
+        "'scipy.optimize');"
         "print([name for name in heavy if name in sys.modules]); sys.exit(code)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -344,14 +351,22 @@ def test_separating_imports_nothing_heavy_but_torch():
     assert done.returncode == 0 and done.stdout.endswith("[]\n")
 
 
-def test_help_is_quick_and_has_examples():
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--help"], "ssml separate meeting.wav out/"),
+        (["separate", "--help"], "ssml separate meeting.wav out/"),
+        (["models"], "learned-sdr          glu"),
+    ],
+)
+def test_what_computes_nothing_is_quick(words, said):
     command = (
-        "import sys, ssml.cli; code = ssml.cli.main(['separate', '--help']);"
+        f"import sys, ssml.cli; code = ssml.cli.main({words});"
         "print([name for name in ('torch', 'scipy') if name in sys.modules]); sys.exit(code)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", command], env=environment, capture_output=True, text=True
     )
-    assert done.returncode == 0 and "ssml separate meeting.wav out/" in done.stdout
+    assert done.returncode == 0 and said in done.stdout
     assert done.stdout.endswith("[]\n")
