@@ -79,7 +79,7 @@ def traced(trained: Trained, mix: Tensor, n_iter: int) -> torch.export.ExportedP
     graph = Graph(trained.network, trained.stft, n_iter, mix.shape[1]).eval()
     samples = torch.export.Dim("samples", min=trained.stft.n_fft)
     with quiet():
-        return torch.export.export(graph, (mix,), dynamic_shapes=({2: samples},))
+        return torch.export.export(graph, (mix.contiguous(),), dynamic_shapes=({2: samples},))
 
 
 def to_onnx(program: torch.export.ExportedProgram) -> bytes:
