@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -46,6 +47,9 @@ last iteration still moved, the condition number of the filters, a rough T60,
 and how alike the outputs are; then what may be wrong, and what to try.
 """
 
+# what the library calls them, in errors -> what is typed
+TYPED = {"n_iter": "--iterations", "n_src": "--sources", "n_fft": "--n-fft", "hop": "--hop"}
+
 app = typer.Typer(help=EXAMPLES, no_args_is_help=False, pretty_exceptions_enable=False)
 Option = typer.Option
 
@@ -74,11 +78,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _message(error: Exception) -> str:
     if isinstance(error, UserError):
-        return str(error)
-    usage = getattr(error, "format_message", None)  # what was typed is wrong
-    if usage is not None:
-        return f"{usage()} (ssml --help)"
+        return _as_typed(error)
+    said = getattr(error, "format_message", None)  # what was typed is wrong
+    if said is not None:
+        typed = getattr(error, "ctx", None)
+        usage = f"{typed.get_usage()} ({typed.command_path} --help)" if typed else "(ssml --help)"
+        return f"{said()} {usage}"
     return f"{type(error).__name__}: {error} (--debug shows where)"
+
+
+def _as_typed(error: UserError) -> str:
+    return re.sub(rf"\b({'|'.join(TYPED)}): ", lambda name: f"{TYPED[name[1]]}: ", str(error))
 
 
 def _complain(message: str) -> None:
@@ -154,8 +164,8 @@ def separate(
         except UserError as error:
             if debug:
                 traceback.print_exc()
-            _complain(str(error))
-            errors.append({"input": str(path), "error": str(error)})
+            _complain(message := _as_typed(error))
+            errors.append({"input": str(path), "error": message})
             continue
         done.append(one)
         if not as_json:

@@ -115,7 +115,7 @@ def separate_file(
         picture = target.folder / f"{path.stem}.png" if plot else None
         _check_outputs([*outputs, *([picture] if picture else [])], target.force, keep)
         fs, seconds = file.samplerate, file.frames / file.samplerate
-        watch = Watch(fs, chosen.window)
+        watch = Watch(fs, chosen.window, chosen.model_fs)
         excerpts: list[Excerpt] = []
 
         def seen(part: np.ndarray, est: np.ndarray, W: np.ndarray, changes: list[float]) -> None:
@@ -181,14 +181,18 @@ def opened(path: Path) -> Iterator[soundfile.SoundFile]:
     """An open recording of 2 to 32 channels; `UserError` if it is none."""
     if not path.is_file():
         raise UserError("no such file")
+    if path.stat().st_size == 0:
+        raise UserError("is empty")
     try:
         file = soundfile.SoundFile(path)
     except (OSError, RuntimeError) as error:
         reason = str(error).rpartition(": ")[2] or str(error)
         raise UserError(f"cannot be read as audio ({reason})") from error
     with file:
-        if not 2 <= file.channels <= MOST:
-            raise UserError(f"{file.channels} channel(s), 2 to {MOST} can be separated")
+        if file.channels == 1:
+            raise UserError("1 channel; separation needs one for each of two microphones or more")
+        if file.channels > MOST:
+            raise UserError(f"{file.channels} channels, at most {MOST} can be separated")
         if file.frames == 0:
             raise UserError("holds no samples")
         yield file
