@@ -130,11 +130,11 @@ def separate_file(
                 spool.write(est.T.astype(np.float32).tobytes())
                 peak = max(peak, float(np.abs(est).max(initial=0)))
             gain = PEAK / peak if target.format == "flac" and peak > PEAK else 1.0
+            elapsed = time.monotonic() - start  # drawing takes longer than separating
             image = plot(excerpts[0]) if plot else b""
             write(spool, outputs, fs, target.format, gain)
             if picture:
                 write_bytes(picture, image)
-    elapsed = time.monotonic() - start
     return {
         "input": str(path),
         "outputs": [str(output) for output in outputs],
