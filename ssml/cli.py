@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -10,10 +11,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from . import __version__, cli_params, layout, params, pretrained
+from . import __version__, cli_models, cli_params, params
 from .doctor import doctor
 from .errors import UserError
-from .io import read_json
 
 EXAMPLES = """Separate the people who talk at once in a recording of several microphones.
 
@@ -47,9 +47,10 @@ last iteration still moved, the condition number of the filters, a rough T60,
 and how alike the outputs are; then what may be wrong, and what to try.
 """
 
+# what the library calls them, in errors -> what is typed
+TYPED = {"n_iter": "--iterations", "n_src": "--sources", "n_fft": "--n-fft", "hop": "--hop"}
+
 app = typer.Typer(help=EXAMPLES, no_args_is_help=False, pretty_exceptions_enable=False)
-app.add_typer(cli_params.app, name="params")
-app.command()(doctor)
 Option = typer.Option
 
 
@@ -77,11 +78,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _message(error: Exception) -> str:
     if isinstance(error, UserError):
-        return str(error)
-    usage = getattr(error, "format_message", None)  # what was typed is wrong
-    if usage is not None:
-        return f"{usage()} (ssml --help)"
+        return _as_typed(error)
+    said = getattr(error, "format_message", None)  # what was typed is wrong
+    if said is not None:
+        typed = getattr(error, "ctx", None)
+        usage = f"{typed.get_usage()} ({typed.command_path} --help)" if typed else "(ssml --help)"
+        return f"{said()} {usage}"
     return f"{type(error).__name__}: {error} (--debug shows where)"
+
+
+def _as_typed(error: UserError) -> str:
+    return re.sub(rf"\b({'|'.join(TYPED)}): ", lambda name: f"{TYPED[name[1]]}: ", str(error))
 
 
 def _complain(message: str) -> None:
@@ -117,7 +124,7 @@ def separate(
     rule: Annotated[params.RuleName, Option(help="Update rule.")] = "iss",
     iterations: Annotated[int, Option(help="Iterations of AuxIVA.")] = 20,
     sources: Annotated[
-        int | None, Option(help="Sources, at most, and by default, as many as channels.")
+        int | None, Option(help="Number of sources; by default, and at most, the channels'.")
     ] = None,
     format: Annotated[Literal["wav", "flac"], Option(help="Format of the outputs.")] = "wav",
     mic: Annotated[int, Option(help="Channel, from 1, whose level the outputs have.")] = 1,
@@ -144,7 +151,7 @@ def separate(
         raise UserError(f"--block: {block} s is not within 1..86400")
     options: dict[str, Any] = {"rule": rule, "n_iter": iterations, "n_src": sources}
     options |= {"n_fft": n_fft, "hop": hop, "mic": mic - 1}
-    separator = _separators(_resolved(model), _device(device), options)
+    separator = _separators(cli_models.resolved(model), _device(device), options)
     paths = recordings.find(inputs)
     target = recordings.Target(out, format, force)
     recordings.check_target(target, paths)
@@ -157,8 +164,8 @@ def separate(
         except UserError as error:
             if debug:
                 traceback.print_exc()
-            _complain(str(error))
-            errors.append({"input": str(path), "error": str(error)})
+            _complain(message := _as_typed(error))
+            errors.append({"input": str(path), "error": message})
             continue
         done.append(one)
         if not as_json:
@@ -214,12 +221,6 @@ def _device(name: str) -> str:
     return name
 
 
-def _resolved(model: str) -> str:
-    """The path of the model that was trained here under that name, or the name as it is."""
-    trained = layout.model(model)
-    return str(trained) if "/" not in model and trained.is_file() else model
-
-
 def _summary(one: dict[str, Any]) -> str:
     from . import diagnostics
 
@@ -231,67 +232,6 @@ def _summary(one: dict[str, Any]) -> str:
     return "\n  ".join(lines)
 
 
-@app.command()
-def models(
-    path: Annotated[
-        str | None, typer.Argument(help="A trained model, by name or path: print its card.")
-    ] = None,
-) -> None:
-    """List the source models that can be named, or print what is known of one.
-
-    Example: ssml models models/learned-sdr.safetensors
-    """
-    from . import checkpoint
-    from .models import CLASSICAL
-    from .separation import find_model
-
-    if path is not None and path not in CLASSICAL:
-        trained = checkpoint.load(find_model(_resolved(path)))
-        print(f"trained values: {checkpoint.parameters(trained.network)}")
-        print(json.dumps(trained.card, indent=2, sort_keys=True))
-        return
-    for name, make in CLASSICAL.items():
-        if path in (None, name):
-            print(f"{name:20} {(make().__doc__ or '').splitlines()[0]}")
-    if path is None:
-        shipped = [pretrained.FOLDER / f"{name}.safetensors" for name in pretrained.names()]
-        for file in [*shipped, *sorted(layout.model("x").parent.glob("*.safetensors"))]:
-            print(f"{file.stem:20} {_trained_line(file)}")
-
-
-def _trained_line(file: Path) -> str:
-    try:
-        card = read_json(file.with_suffix(".json"))
-        stft, network = card["stft"], card["network"]["name"]
-        place = "shipped" if file.parent == pretrained.FOLDER else file
-        return f"{network}, STFT {stft['n_fft']}/{stft['hop']}, {place}"
-    except (UserError, KeyError, TypeError):
-        return f"{file}: without a card that can be read"
-
-
-@app.command()
-def export(
-    model: Annotated[str, typer.Argument(help="A trained model, by name or path.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A file, .onnx or .pt2.")],
-    iterations: Annotated[int, Option(help="Iterations of AuxIVA.")] = 20,
-    sources: Annotated[int, Option(help="Sources, and microphones.")] = 2,
-    force: Annotated[bool, Option("--force", help="Replace a file that exists.")] = False,
-    debug: Annotated[bool, Option("--debug", help="Show where an error comes from.")] = False,
-) -> None:
-    """Write the separator with a trained MODEL as one graph, for onnxruntime or torch.export.
-
-    It takes `mix` (1, sources, samples), float32 at 16 kHz, of any length of at least a window, and
-    gives `images` of that shape, at the first microphone. The rule is iss.
-
-    Example: ssml export learned-sdr separator.onnx --iterations 20 --sources 2
-    """
-    if out.exists() and not force:
-        raise UserError(f"{out} exists already; --force replaces it")
-    from . import checkpoint, separation
-    from . import export as exporting
-
-    trained = checkpoint.load(separation.find_model(_resolved(model)))
-    made = exporting.export(trained, out, iterations, sources)
-    shape = f"(1, {sources}, samples)"
-    print(f"{out}: mix {shape} at {made['fs']} Hz -> images {shape}")
-    print(f"  within {made['difference']:.1e} of the library, relative to the peak")
+for command in (cli_models.models, cli_models.export, doctor):
+    app.command()(command)
+app.add_typer(cli_params.app, name="params")

@@ -55,9 +55,10 @@ def change(before: Tensor, after: Tensor, C: Tensor) -> float:
 class Watch:
     """Gathers, block by block, what `report` tells; remembers little of a long recording."""
 
-    def __init__(self, fs: int, window: float) -> None:
-        """Rate in Hz and window in s of the separation."""
+    def __init__(self, fs: int, window: float, model_fs: int | None = None) -> None:
+        """Rate of the recording in Hz, window of the separation in s, and its rate if another."""
         self.fs, self.window = fs, window
+        self.lost_above = model_fs / 2 if model_fs and model_fs < fs else None
         self.curve: list[float] = []  # of the first block
         self._peaks = self._gram = self._energy = np.zeros(1)
         self._flat, self._samples = np.zeros(1), 0
@@ -90,6 +91,7 @@ class Watch:
         same = np.argwhere(np.triu(correlation > SAME, 1))
         energy = np.maximum(self._energy, 1e-30)
         figures: dict[str, Any] = {
+            "silent": not self._peaks.any(),
             "silent_channels": [m + 1 for m in np.flatnonzero(self._peaks == 0).tolist()],
             "identical_channels": [[i + 1, j + 1] for i, j in same.tolist()],
             "clipped_channels": [
@@ -100,6 +102,7 @@ class Watch:
             "condition": float(np.median(self._conditions)),
             "t60": _t60(np.concatenate(self._decays)),
             "window": self.window,
+            "lost_above": self.lost_above,  # Hz
             "likeness": float(np.median(self._likeness)),
             "levels": (10 * np.log10(energy / energy.max())).round(1).tolist(),
         }
@@ -118,12 +121,20 @@ def hints(figures: dict[str, Any], seconds: float) -> list[str]:
     def listed(channels: list[Any]) -> str:
         return ", ".join(str(m) if isinstance(m, int) else f"{m[0]} = {m[1]}" for m in channels)
 
+    def which(channels: list[int], one: str, more: str) -> str:
+        some = len(channels) > 1
+        return f"channel{'s' if some else ''} {listed(channels)} {more if some else one}"
+
     silent, same, clipped = (
         figures[f"{key}_channels"] for key in ("silent", "identical", "clipped")
     )
-    hint(silent, f"channel {listed(silent)} is silent: leave it out")
+    if figures["silent"]:
+        return ["the recording is silent"]
+    hint(silent, which(silent, "is silent: leave it out", "are silent: leave them out"))
     hint(same, f"channels are identical ({listed(same)}): a mono recording has nothing to go by")
-    hint(clipped, f"channel {listed(clipped)} clips: record at a lower level")
+    hint(clipped, which(clipped, "clips", "clip") + ": record at a lower level")
+    if figures["lost_above"]:
+        found.append(f"nothing above {figures['lost_above'] / 1000:g} kHz is left, with this model")
     hint(seconds < BRIEF, f"only {seconds:.1f} s long: give some 5 s or more, or a smaller --n-fft")
     moving = figures["last_change"] is not None and figures["last_change"] > STILL
     hint(moving, "the outputs were still changing: more --iterations, or --rule ip2")

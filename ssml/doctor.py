@@ -13,7 +13,7 @@ def doctor() -> None:
     import torch
 
     print(f"ssml {__version__}, Python {platform.python_version()}, {platform.platform()}")
-    for name in ("torch", "numpy", "scipy", "soxr", "soundfile"):
+    for name in ("torch", "numba", "numpy", "scipy", "soxr", "soundfile"):
         print(f"{name} {_installed(name) or 'missing: pip install ' + name}")
     print(f"libsndfile {soundfile.__libsndfile_version__}")
     print(f"cpu: {torch.get_num_threads()} threads")

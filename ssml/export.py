@@ -21,10 +21,10 @@ from .checkpoint import Trained
 from .errors import UserError
 from .graph import Graph
 from .io import write_bytes
+from .separation import RATE
 from .stft import Stft
 from .updates import UPDATES
 
-RATE = 16000  # Hz
 TOLERANCE = 1e-4  # of the mixture's peak, between the graph and the library
 OPSET = 20
 
@@ -33,13 +33,14 @@ def export(trained: Trained, path: Path | str, n_iter: int, n_src: int) -> dict[
     """Write the separator with `trained` to `path`, .onnx or .pt2; what it takes, as plain data.
 
     The graph is run and compared with the library before it is written. Raises `UserError` for a
-    model that cannot be exported, a package that is missing, and results that differ.
+    model that has a memory, a package that is missing, and results that differ.
     """
     path = Path(path)
     if path.suffix not in (".onnx", ".pt2"):
         raise UserError(f"{path}: name a file that ends in .onnx or .pt2")
     if n_iter < 1 or not 2 <= n_src <= 8:
         raise UserError(f"{n_iter} iterations, {n_src} sources: give at least 1, and 2 to 8")
+    _check_model(trained)
     mix = _noise(n_src, trained.stft)
     program = traced(trained, mix, n_iter)
     data = to_onnx(program) if path.suffix == ".onnx" else to_pt2(program)
@@ -64,12 +65,21 @@ def export(trained: Trained, path: Path | str, n_iter: int, n_src: int) -> dict[
 
 
 @torch.no_grad()
+def _check_model(trained: Trained) -> None:
+    """The graph's loop carries the filters alone."""
+    _, memory = trained.network(torch.ones(1, 2, trained.stft.bins, 4))
+    if memory is not None:
+        name = trained.card.get("network", {}).get("name", "model")
+        raise UserError(f"{name}: remembers from one iteration to the next; cannot be exported")
+
+
+@torch.no_grad()
 def traced(trained: Trained, mix: Tensor, n_iter: int) -> torch.export.ExportedProgram:
     """The graph for mixtures like `mix` (1, K, N), with any other N."""
     graph = Graph(trained.network, trained.stft, n_iter, mix.shape[1]).eval()
     samples = torch.export.Dim("samples", min=trained.stft.n_fft)
     with quiet():
-        return torch.export.export(graph, (mix,), dynamic_shapes=({2: samples},))
+        return torch.export.export(graph, (mix.contiguous(),), dynamic_shapes=({2: samples},))
 
 
 def to_onnx(program: torch.export.ExportedProgram) -> bytes:

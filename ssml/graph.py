@@ -60,6 +60,10 @@ class Complex:
         return self.re * self.re + self.im * self.im
 
 
+def eye(size: int) -> Tensor:
+    return torch.eye(size, dtype=torch.float64)
+
+
 def stacked(rows: list[list[Complex]]) -> Complex:
     """A matrix (..., M, M) of its entries (...,)."""
     parts = ([[getattr(x, part) for x in row] for row in rows] for part in ("re", "im"))
@@ -141,11 +145,10 @@ class Graph(nn.Module):
         L, whiten = self.sphering(X.scaled(1 / level))
         Z = applied(whiten, X.scaled(1 / level))
         P = outer_products(Z)
-        W = self.iterated(L.to(torch.float32), P)
-        return applied(projected_back(W.to(torch.float64).dot(whiten)), X)
+        return applied(projected_back(self.iterated(L, P).dot(whiten)), X)
 
     def iterated(self, W: Complex, P: Tensor) -> Complex:
-        """W (F, K, K) after all iterations."""
+        """W (F, K, K) after all iterations, from W; float64."""
 
         def more(i: Tensor, re: Tensor, im: Tensor) -> Tensor:
             return i < self.n_iter
@@ -170,10 +173,9 @@ class Graph(nn.Module):
         M, single = self.n_src, torch.finfo(torch.float32)
         pairs = [[wide[i].times(wide[j].conj) for j in range(M)] for i in range(M)]
         C = stacked([[Complex(x.re.mean(-1), x.im.mean(-1)) for x in row] for row in pairs])
-        eye = torch.eye(M, dtype=torch.float64)
-        trace = (C.re * eye).sum((-2, -1)) / M
+        trace = (C.re * eye(M)).sum((-2, -1)) / M
         floor = 10 * single.eps * trace + single.tiny**0.5
-        return lower_inverse(Complex(C.re + floor[..., None, None] * eye, C.im))
+        return lower_inverse(Complex(C.re + floor[..., None, None] * eye(M), C.im))
 
 
 def applied(W: Complex, X: Complex) -> Complex:
@@ -198,16 +200,21 @@ def outer_products(X: Complex) -> Tensor:
 
 
 def power(W: Complex, P: Tensor) -> Tensor:
-    """As `demixing.power`: (F, K, M), (F, M * M, T) -> (1, K, F, T)."""
+    """As `demixing.power`: (F, K, M) float64, (F, M * M, T) -> (1, K, F, T)."""
     Q = W[..., :, None].times(W[..., None, :].conj)
-    coefficients = 2 * (Q.re.triu(1) - Q.im.triu(1).mT) + Q.re * torch.eye(W.re.shape[-1])
-    return (coefficients.flatten(-2) @ P).clamp_min(0).transpose(0, 1)[None]
+    coefficients = 2 * (Q.re.triu(1) - Q.im.triu(1).mT) + Q.re * eye(W.re.shape[-1])
+    return (coefficients.flatten(-2).to(P.dtype) @ P).clamp_min(0).transpose(0, 1)[None]
 
 
 def covariance(W: Complex, U: Tensor, P: Tensor) -> Complex:
-    """As `demixing.covariance`: (F, K, M), (1, K, F, T), (F, M * M, T) -> (F, K, K, K)."""
+    """As `demixing.covariance`: (F, K, M), (1, K, F, T), (F, M * M, T) -> (F, K, K, K).
+
+    Sums over frames are float32, as P is, and K x K matrices float64: to round them in each
+    iteration moved the outputs of four sources by 1e-3 of the peak.
+    """
     M = W.re.shape[-1]
-    H = (U[0].transpose(0, 1) @ P.transpose(-2, -1) / P.shape[-1]).unflatten(-1, (M, M))
+    H = (U[0].transpose(0, 1) @ P.transpose(-2, -1)).to(W.re.dtype) / P.shape[-1]
+    H = H.unflatten(-1, (M, M))
     upper, lower = H.triu(1), H.tril(-1)
     V = Complex(H.triu() + upper.mT, lower.mT - lower)
     W = W[:, None]
@@ -215,13 +222,12 @@ def covariance(W: Complex, U: Tensor, P: Tensor) -> Complex:
 
 
 def steered(G: Complex) -> Complex:
-    """As `updates.iss`: G (F, K, K, K) -> A (F, K, K)."""
+    """As `updates.iss`: G (F, K, K, K) -> A (F, K, K), float64; loaded as float32 is."""
     K, single = G.re.shape[-1], torch.finfo(torch.float32)
-    eye = torch.eye(K)
-    trace = (G.re * eye).sum((-2, -1)) / K
+    trace = (G.re * eye(K)).sum((-2, -1)) / K
     amount = 10 * single.eps * trace + single.tiny**0.5
-    G = Complex(G.re + amount[..., None, None] * eye, G.im)
-    A = Complex(eye.expand(G.re.shape[0], K, K), torch.zeros_like(G.re[:, 0]))
+    G = Complex(G.re + amount[..., None, None] * eye(K), G.im)
+    A = Complex(eye(K).expand(G.re.shape[0], K, K), torch.zeros_like(G.re[:, 0]))
     for k in range(K):
         norm = G.re[..., k, k]  # G[m][k,k] over m
         own = [G[:, m, m, k].scaled(1 / norm[:, m]) for m in range(K)]

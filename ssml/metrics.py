@@ -5,18 +5,15 @@ long as the mixture and without noise: what a perfect separation that leaves the
 give. Every metric, loss and claim of this project is against it; the anechoic image is stored too,
 and used by none. Estimates come in the order of the references, so no metric chooses a permutation
 of its own.
+
+What computes them is imported where it is used: the report asks for their names alone.
 """
 
 import warnings
 from collections.abc import Callable
 from typing import Any, Literal
 
-import fast_bss_eval
 import numpy as np
-import pystoi
-import torch
-
-from .losses import si_sdr_matrix
 
 CG_ITERATIONS = 20  # of BSS-eval's linear systems: within 1e-3 dB of solving them, twice as fast
 
@@ -26,6 +23,10 @@ Metric = Callable[[np.ndarray, np.ndarray, int, int], dict[str, np.ndarray]]
 
 def si_sdr(est: np.ndarray, ref: np.ndarray, fs: int, taps: int) -> dict[str, np.ndarray]:
     """Scale-invariant SDR in dB (Le Roux et al. 2019); est, ref (K, N) -> {"si_sdr": (K,)}."""
+    import torch
+
+    from .losses import si_sdr_matrix
+
     matrix = si_sdr_matrix(torch.from_numpy(est).double(), torch.from_numpy(ref).double())
     return {"si_sdr": matrix.diagonal().numpy()}
 
@@ -35,6 +36,9 @@ def bss_eval(est: np.ndarray, ref: np.ndarray, fs: int, taps: int) -> dict[str, 
 
     est, ref (K, N) -> {"sdr": (K,), "sir": (K,), "sar": (K,)}, by `fast_bss_eval`.
     """
+    import fast_bss_eval
+    import torch
+
     # as tensors: its NumPy path fails beside NumPy 2
     tensors: Any = [torch.from_numpy(audio.astype(np.float64)) for audio in (ref, est)]
     sdr, sir, sar = fast_bss_eval.bss_eval_sources(
@@ -48,16 +52,17 @@ def stoi(est: np.ndarray, ref: np.ndarray, fs: int, taps: int) -> dict[str, np.n
 
     est, ref (K, N) at `fs` Hz -> {"stoi": (K,)}; nan where less than 0.4 s of `ref` is speech.
     """
+    import pystoi
+
+    def one(e: np.ndarray, r: np.ndarray) -> float:
+        try:
+            return float(pystoi.stoi(r.astype(np.float64), e.astype(np.float64), fs))
+        except RuntimeWarning:
+            return float("nan")
+
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)  # how it says that there is too little
-        return {"stoi": np.array([_stoi(e, r, fs) for e, r in zip(est, ref, strict=True)])}
-
-
-def _stoi(est: np.ndarray, ref: np.ndarray, fs: int) -> float:
-    try:
-        return float(pystoi.stoi(ref.astype(np.float64), est.astype(np.float64), fs))
-    except RuntimeWarning:
-        return float("nan")
+        return {"stoi": np.array([one(e, r) for e, r in zip(est, ref, strict=True)])}
 
 
 METRICS: dict[str, Metric] = {"si_sdr": si_sdr, "bss_eval": bss_eval, "stoi": stoi}

@@ -115,7 +115,7 @@ def separate_file(
         picture = target.folder / f"{path.stem}.png" if plot else None
         _check_outputs([*outputs, *([picture] if picture else [])], target.force, keep)
         fs, seconds = file.samplerate, file.frames / file.samplerate
-        watch = Watch(fs, chosen.window)
+        watch = Watch(fs, chosen.window, chosen.model_fs)
         excerpts: list[Excerpt] = []
 
         def seen(part: np.ndarray, est: np.ndarray, W: np.ndarray, changes: list[float]) -> None:
@@ -130,11 +130,11 @@ def separate_file(
                 spool.write(est.T.astype(np.float32).tobytes())
                 peak = max(peak, float(np.abs(est).max(initial=0)))
             gain = PEAK / peak if target.format == "flac" and peak > PEAK else 1.0
+            elapsed = time.monotonic() - start  # drawing takes longer than separating
             image = plot(excerpts[0]) if plot else b""
             write(spool, outputs, fs, target.format, gain)
             if picture:
                 write_bytes(picture, image)
-    elapsed = time.monotonic() - start
     return {
         "input": str(path),
         "outputs": [str(output) for output in outputs],
@@ -181,14 +181,18 @@ def opened(path: Path) -> Iterator[soundfile.SoundFile]:
     """An open recording of 2 to 32 channels; `UserError` if it is none."""
     if not path.is_file():
         raise UserError("no such file")
+    if path.stat().st_size == 0:
+        raise UserError("is empty")
     try:
         file = soundfile.SoundFile(path)
     except (OSError, RuntimeError) as error:
         reason = str(error).rpartition(": ")[2] or str(error)
         raise UserError(f"cannot be read as audio ({reason})") from error
     with file:
-        if not 2 <= file.channels <= MOST:
-            raise UserError(f"{file.channels} channel(s), 2 to {MOST} can be separated")
+        if file.channels == 1:
+            raise UserError("1 channel; separation needs one for each of two microphones or more")
+        if file.channels > MOST:
+            raise UserError(f"{file.channels} channels, at most {MOST} can be separated")
         if file.frames == 0:
             raise UserError("holds no samples")
         yield file

@@ -126,8 +126,11 @@ class Separator:
         at_model = resampled(x, self.fs, self.model_fs)
         X = self.stft.forward(at_model)
         Z, T, rest = self._reduced(X, None if start is None else torch.as_tensor(start).to(X))
-        states = iva.iterate(Z, self.model, self.rule, self.n_iter)
-        *_, last = states if changes is None else diagnostics.followed(states, changes)
+        given = (Z, self.model, self.rule, self.n_iter)
+        if changes is None:
+            last = iva.demix(*given)
+        else:
+            *_, last = diagnostics.followed(iva.iterate(*given), changes)
         W = self._scaled(last.W, T, rest)
         est = self.stft.inverse(demixing.apply(W, X), at_model.shape[-1])
         est = fitted(resampled(est, self.model_fs, self.fs), x.shape[-1])
@@ -135,15 +138,13 @@ class Separator:
             raise UserError(f"mix: no finite outputs after {self.n_iter} iterations; try fewer")
         return _like(est, mix), _like(W, mix)
 
-    @torch.no_grad()
     def filters(self, mix: Array) -> Array:
         """The demixing filters W (..., F, K, M), complex: the outputs' STFT is `W X`.
 
         Their scale is that of the outputs, the images at `mic`. Where a learned model resamples,
         they are of 16 kHz.
         """
-        *_, last = self.states(mix)
-        return _like(last.W, mix)
+        return self.go_on(mix)[1]
 
     @torch.no_grad()
     def states(self, mix: Array) -> Iterator[Demixing]:

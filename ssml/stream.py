@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from .errors import UserError
 
@@ -122,6 +121,8 @@ class Stream:
 
 def order(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """The order of `after` (K, n) whose correlation coefficients with `before` sum highest."""
+    from scipy.optimize import linear_sum_assignment  # takes half a second
+
     norms = [np.linalg.norm(x, axis=-1).clip(min=1e-12) for x in (before, after)]
     correlation = (before @ after.T) / (norms[0][:, None] * norms[1])
     return linear_sum_assignment(correlation, maximize=True)[1]

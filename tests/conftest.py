@@ -48,6 +48,15 @@ def real_mixture(librispeech) -> tuple[np.ndarray, np.ndarray]:
     return mixture.mix, mixture.reverberant
 
 
+@pytest.fixture(scope="session")
+def separated(librispeech, tmp_path_factory):
+    """A folder in which the stages separated and scored real mixtures, and their parameters."""
+    from tests import stages
+
+    folder = tmp_path_factory.mktemp("stages")
+    return folder, stages.run(folder, librispeech)
+
+
 def spectrogram(K: int, F: int = 33, T: int = 120, batch: tuple = (), seed: int = 0):
     """Mixtures of K independent sources with speech-like activity, (..., K, F, T) complex128."""
     random = torch.Generator().manual_seed(seed)

@@ -69,7 +69,7 @@ def hinted(change):
             [[1, 2]],
             "identical (1 = 2)",
         ),
-        (lambda x: x.clip(-0.1, 0.1), "clipped_channels", [1, 2], "channel 1, 2 clips"),
+        (lambda x: x.clip(-0.1, 0.1), "clipped_channels", [1, 2], "channels 1, 2 clip:"),
         (lambda x: x[:, :16000], "silent_channels", [], "only 1.0 s long"),
     ],
 )
@@ -81,11 +81,13 @@ def test_a_cause_is_named(change, key, value, word):
 
 FINE = {
     **{f"{key}_channels": [] for key in ("silent", "identical", "clipped")},
+    "silent": False,
     "last_change": 0.0,
     "condition": 2.0,
     "t60": 0.3,
     "window": 0.128,
     "likeness": 0.1,
+    "lost_above": None,
     "levels": [0.0, -3.0],
 }
 
@@ -97,6 +99,9 @@ FINE = {
         ({"t60": 0.6}, "--n-fft"),
         ({"likeness": 0.7}, "come and go together"),
         ({"levels": [0.0, -45.0]}, "output 2 is faint"),
+        ({"lost_above": 8000.0}, "nothing above 8 kHz is left"),
+        ({"silent_channels": [2]}, "channel 2 is silent: leave it out"),
+        ({"silent": True, "silent_channels": [1, 2]}, "the recording is silent"),
     ],
 )
 def test_each_hint_is_for_its_figure(change, word):
@@ -107,5 +112,6 @@ def test_each_hint_is_for_its_figure(change, word):
 
 def test_silence_has_a_report():
     report = watched(np.zeros((2, 8000)))
+    assert report["hints"] == ["the recording is silent"]
     assert report["silent_channels"] == [1, 2] and report["t60"] is None
     assert np.isfinite([report["condition"], report["likeness"], report["last_change"]]).all()

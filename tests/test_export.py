@@ -6,6 +6,7 @@ import torch
 
 from ssml import checkpoint, export, graph, iva
 from ssml.errors import UserError
+from ssml.models import CLASSICAL
 from ssml.stft import Stft
 from ssml.updates import UPDATES
 from tests.conftest import speechlike
@@ -90,6 +91,17 @@ def test_onnx_and_torch_files_agree_with_the_library_at_any_length(trained):
 def test_what_is_refused(trained, tmp_path, name, n_iter, n_src, message):
     with pytest.raises(UserError, match=message):
         export.export(trained, tmp_path / name, n_iter, n_src)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_remembers_is_refused(trained, tmp_path):
+    class Remembers(torch.nn.Module):
+        def forward(self, power, memory=None):
+            return CLASSICAL["nmf"]()(power, memory)
+
+    remembering = checkpoint.Trained(Remembers(), STFT, {"network": {"name": "low-rank"}})
+    with pytest.raises(UserError, match="^low-rank: remembers .* cannot be exported$"):
+        export.export(remembering, tmp_path / "model.onnx", 5, 2)
     assert not list(tmp_path.iterdir())
 
 

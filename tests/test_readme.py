@@ -4,6 +4,7 @@ import importlib.util
 import re
 import shlex
 import shutil
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,8 @@ def test_commands_do_what_they_say(command, folder, monkeypatch):
         made = {"fs": 16000, "difference": 0.0}
         monkeypatch.setattr(export, "export", lambda trained, path, n_iter, n_src: made)
         assert cli.main(words[1:]) == 0
+    elif words[0] == "pip":
+        assert words[1] == "install" and len(words) > 2
     elif words[0] == "python":
         assert importlib.util.find_spec(words[2])
     elif words[0].endswith("snakemake"):
@@ -85,6 +88,18 @@ def test_commands_do_what_they_say(command, folder, monkeypatch):
         assert set(named) <= set(rules)
     else:
         assert words[0] in RUN, command
+
+
+def test_every_extra_that_pip_is_told_of_exists():
+    """In the README, the docs, the Makefile and what the package itself advises."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = {}
+    for path in [*TEXTS, ROOT / "Makefile", *(ROOT / "ssml").rglob("*.py")]:
+        for group in re.findall(r"""['"](?:ssml|\.)\[([^\]{}]+)\]""", path.read_text()):
+            named |= dict.fromkeys(group.split(","), path.name)
+    assert named.keys() >= {"export", "plot", "asr", "bench", "pipeline", "dev"}
+    for extra, where in named.items():
+        assert extra in project["optional-dependencies"], f"{where}: {extra}"
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from .. import io, layout
 from ..asr.words import WordErrors
 from ..errors import UserError
+from ..metrics import COLUMNS as METRICS
 from ..params import MethodParams, Params
 from ..statistics import Counts, Values
 
 Array = NDArray[np.float64]
 Key = tuple[str, str]  # (method, set)
 
-METRICS = ("si_sdr", "sdr", "sir", "sar", "stoi")  # dB, the last without unit
 # of a mixture, from those of its sources: repeated, repeated, mean, spread
 CONDITIONS: dict[str, Callable[[Array], np.floating]] = {
     "t60": np.mean,
