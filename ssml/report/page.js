@@ -140,7 +140,7 @@
   const inMlflow = (set, a, b) => {
     const found = [a, b].map((name) => (window.SSML_RUNS ?? []).find((run) => run.name === `${name} on ${set}`));
     if (!found.every((run) => run?.experiment)) return null;
-    const list = (key) => encodeURIComponent(JSON.stringify(found.map((run) => run[key])));
+    const list = (key) => encodeURIComponent(JSON.stringify([...new Set(found.map((run) => run[key]))]));
     const url = `http://127.0.0.1:5000/#/compare-runs?runs=${list("id")}&experiments=${list("experiment")}`;
     return element("a", { href: url }, set);
   };
