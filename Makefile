@@ -32,7 +32,7 @@ ui: $(STAMP)
 
 # what the pipeline made; the environment, DVC's cache and MLflow's runs stay
 clean:
-	rm -rf data models results reports checkpoints .snakemake
+	rm -rf data models results reports checkpoints logs .snakemake
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -153,6 +153,8 @@ rule corpus:
         LISTED,
     output:
         layout.MANIFEST,
+    benchmark:
+        layout.timing("corpus")
     params:
         needs("corpus", fs=PARAMS.fs, corpus=PARAMS.corpus),
     shell:
@@ -164,6 +166,8 @@ rule scenes:
         layout.MANIFEST,
     output:
         "data/scenes/{set}/{shard}.jsonl",
+    benchmark:
+        layout.timing("scenes", "{set}", "{shard}")
     priority: 50
     params:
         scene_needs,
@@ -177,6 +181,8 @@ rule mix:
         scenes="data/scenes/{set}/{shard}.jsonl",
     output:
         "data/mixtures/{set}/{shard}.tar",
+    benchmark:
+        layout.timing("mix", "{set}", "{shard}")
     priority: 50
     params:
         needs("mix", fs=PARAMS.fs, mix=PARAMS.mix.model_dump(exclude={"shard"})),
@@ -189,6 +195,8 @@ rule respond:
         "data/scenes/{set}/{shard}.jsonl",
     output:
         "data/responses/{set}/{shard}.tar",
+    benchmark:
+        layout.timing("respond", "{set}", "{shard}")
     priority: 50
     params:
         needs("respond", fs=PARAMS.fs, max_order=PARAMS.mix.max_order),
@@ -204,6 +212,8 @@ rule train:
         "models/{variant}.safetensors",
         "models/{variant}.json",
         "models/{variant}.history.csv",
+    benchmark:
+        layout.timing("train", "{variant}")
     priority: 100
     threads: lambda wildcards: max(1, (workflow.cores or 1) // len(VARIANTS))
     params:
@@ -223,6 +233,8 @@ rule separate:
         trained_by,
     output:
         "results/separated/{method}/{set}.tar",
+    benchmark:
+        layout.timing("separate", "{method}", "{set}")
     params:
         lambda wildcards: needs(
             "separate",
@@ -241,6 +253,8 @@ rule score:
     output:
         "results/scores/{method}/{set}.csv",
         "results/curves/{method}/{set}.csv",
+    benchmark:
+        layout.timing("score", "{method}", "{set}")
     params:
         needs("score", fs=PARAMS.fs, score=PARAMS.score),
     shell:
@@ -253,6 +267,8 @@ rule transcribe:
         separated_by,
     output:
         "results/transcripts/{method}/{set}.csv",
+    benchmark:
+        layout.timing("transcribe", "{method}", "{set}")
     params:
         needs(
             "transcribe",
@@ -289,6 +305,8 @@ rule report:
         layout.TABLES,
         layout.REPORT,
         figures_of_all,
+    benchmark:
+        layout.timing("report")
     params:
         needs("report", everything=PARAMS),
     shell:
@@ -303,6 +321,8 @@ rule listen:
         [layout.shards(PARAMS, name) for name in SETS],
     output:
         layout.LISTEN,
+    benchmark:
+        layout.timing("listen")
     params:
         needs(
             "listen",

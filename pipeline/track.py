@@ -1,20 +1,23 @@
 """Log every evaluation (a method on a set) as an MLflow run: tables -> results/tracked.json.
 
 The evaluations of a set are the children of the set's own run, which holds its figures, its data
-and the sounds of the mixtures. The best learned model is registered. What the report says of the
-runs is written beside it: reports/runs.js.
+and the sounds of the mixtures. Each training gets the data it was made from as its input, and the
+best learned model is registered. What the report says of the runs and of the time that the stages
+took is written beside it: reports/runs.js.
 """
 
 import json
+import math
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline.arguments import parse
-from ssml import layout, tracking
+from ssml import durations, layout, tracking
 from ssml.errors import run
-from ssml.io import sha256, write_json, write_text
+from ssml.io import read_json, sha256, write_json, write_text
 from ssml.params import Params
 from ssml.provenance import code, digest
 from ssml.report import results, tables
@@ -32,12 +35,15 @@ def main() -> None:
         for row in (row for row in rows if row.set == set):
             curve = found.curves.get((row.method, set))
             ids[f"{row.method} on {set}"] = log(params, row, curve, parent)
+    learned_from(params)
     register(params, rows)
     write_json(layout.TRACKED, ids)
     runs = tracking.live(params.track.experiment, "train")
     # an evaluation's run lasts as long as its logging: that says nothing
     runs += [one | {"seconds": None} for one in tracking.live(params.track.experiment, "evaluate")]
-    write_text(layout.RUNS, f"window.SSML_RUNS = {json.dumps(runs, indent=1)};\n")
+    told = {"SSML_RUNS": runs, "SSML_TIMES": {"cores": os.cpu_count(), "stages": times(params)}}
+    lines = [f"window.{name} = {json.dumps(value, indent=1)};\n" for name, value in told.items()]
+    write_text(layout.RUNS, "".join(lines))
 
 
 def log_set(params: Params, set: str) -> str:
@@ -78,7 +84,7 @@ def log(params: Params, row: tables.Row, curve: np.ndarray | None, parent: str) 
     with tracking.run(
         params.track.experiment, job, name, facts, SOURCE, tags, about, parent=parent
     ) as tracked:
-        tracked.log(row.metrics())
+        tracked.log(row.metrics() | took(row.method, row.set))
         for iteration, value in enumerate([] if curve is None else np.nanmean(curve, axis=0)):
             tracked.log({"SI-SDR dB by iteration": value}, iteration)
         tracked.dataset(row.set, facts["digests"].get("scores", ""), str(files[0]), "evaluation")
@@ -86,6 +92,41 @@ def log(params: Params, row: tables.Row, curve: np.ndarray | None, parent: str) 
         attach(tracked, {"audio": sounds_of(row.set, row.method)})
         attach(tracked, {"figures": layout.figures_of(row.model)})
         return tracked.id
+
+
+def times(params: Params) -> list[dict[str, Any]]:
+    """What each stage took, for the report; None where it was not measured."""
+    names = {*params.scenes.sets, *params.separate.methods, *params.train.variants}
+    found = durations.stages(names | {layout.MIXTURE, layout.REFERENCE})
+    return [
+        {"stage": stage} | {k: None if math.isnan(v) else v for k, v in taken._asdict().items()}
+        for stage, taken in found.items()
+    ]
+
+
+def took(method: str, set: str) -> dict[str, float]:
+    """Seconds of each of the evaluation's jobs."""
+    found = {}
+    for stage in ("separate", "score", "transcribe"):
+        taken = durations.together([layout.timing(stage, method, set)])
+        if taken and math.isfinite(taken.seconds):
+            found[f"seconds/{stage}"] = taken.seconds
+    return found
+
+
+def learned_from(params: Params) -> None:
+    """Note in the run of each training what it learned from, by the digest that its card has."""
+    sets = (params.train.train, params.train.dev)
+    for variant in params.train.variants:
+        path = layout.model(variant).with_suffix(".json")
+        if path.is_file() and (data := read_json(path).get("data")):
+            folder = str(layout.shards(params, sets[0])[0].parent.parent)
+            tracking.used(
+                params.track.experiment,
+                f"train:{variant}",
+                {"name": " and ".join(sets), "digest": data, "source": folder}
+                | {"context": "training"},
+            )
 
 
 def attach(tracked: tracking.Run, folders: dict[str, list[Path]]) -> None:

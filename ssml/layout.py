@@ -15,6 +15,12 @@ LISTEN = Path("reports/listen.html")
 AUDIO = Path("reports/audio")  # the players' sounds and spectrograms
 RUNS = Path("reports/runs.js")  # the tracked runs, for the report to show
 
+# the stages in their order; every one has a rule, a script in pipeline/, and a measured time
+STAGES = (
+    *("corpus", "scenes", "mix", "respond", "train", "separate", "score", "transcribe"),
+    *("report", "listen", "track"),
+)
+
 MIXTURE, REFERENCE = "mixture", "reference"  # pseudo-methods: nothing done, the clean images
 
 
@@ -100,3 +106,8 @@ def curves(method: str, name: str) -> Path:
 
 def transcripts(method: str, name: str) -> Path:
     return Path(f"results/transcripts/{method}/{name}.csv")
+
+
+def timing(stage: str, *parts: str) -> Path:
+    """What Snakemake measured of a job; neither tracked nor versioned."""
+    return Path("logs/times", stage, *parts).with_suffix(".tsv")

@@ -245,6 +245,23 @@ def test_a_run_is_shown_under_its_parent_and_knows_its_data(request):
     assert [(tag.key, tag.value) for tag in given.tags] == [("mlflow.data.context", "testing")]
 
 
+def test_data_are_noted_once_in_the_run_that_counts(request):
+    data = {"name": "train and dev", "digest": "abcd", "source": "data", "context": "training"}
+    tracking.used(request.node.name, JOB, data)  # nothing there: no trouble
+    with start(request) as old:
+        pass
+    with start(request) as new:
+        pass
+    for _ in range(2):
+        tracking.used(request.node.name, JOB, data)
+    tracking.used(request.node.name, JOB, data | {"digest": "ef01"})
+    client = store.open_store().client
+    given = client.get_run(new.id).inputs.dataset_inputs
+    assert sorted(one.dataset.digest for one in given) == ["abcd", "ef01"]
+    assert given[0].tags[0].value == "training"
+    assert client.get_run(old.id).inputs.dataset_inputs == []
+
+
 def test_a_known_run_is_adopted_by_a_new_parent(request):
     with start(request, job="evaluate:a:test2", parent=None) as child:
         pass

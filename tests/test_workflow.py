@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import yaml
 
-from ssml.asr import wer, word_errors
+from ssml.asr import ASR, wer, word_errors
+from ssml.corpora.grammar import jsgf
 from ssml.evaluation import outcomes
 from ssml.io import read_json, read_table
+from ssml.layout import REFERENCE
 from ssml.params import load
 from tests import browser
 from tests.conftest import ROOT
@@ -145,15 +147,30 @@ class TestWholePipeline:
         evaluated = runs(project, "tiny/evaluate")
         assert {"evaluate:laplace-iss:test2", "evaluate:mixture:test3"} <= set(evaluated)
         assert "SI-SDR dB" in evaluated["evaluate:learned-sdr-iss:test2"]
+        assert evaluated["evaluate:learned-sdr-iss:test2"]["seconds/separate"] > 0
         ids = read_json(project.folder / "results/tracked.json")
         child = evaluated["evaluate:learned-sdr-iss:test2"]
         assert child["mlflow.parentRunId"] == ids["test2"]
-        assert ids["learned-sdr-iss on test2"] in (project.folder / "reports/runs.js").read_text()
+        told = (project.folder / "reports/runs.js").read_text()
+        assert ids["learned-sdr-iss on test2"] in told and '"stage": "transcribe"' in told
+
+    def test_a_training_names_the_data_it_learned_from(self, project):
+        card = read_json(project.folder / "models/learned-sdr.json")
+        code = (
+            "import mlflow\n"
+            "mlflow.set_tracking_uri('sqlite:///mlflow.db')\n"
+            "runs = mlflow.search_runs(experiment_names=['tiny/train'], output_format='list',\n"
+            "    filter_string=\"tags.job = 'train:learned-sdr' and tags.superseded IS NULL\")\n"
+            "print(*[d.dataset.digest for run in runs for d in run.inputs.dataset_inputs])\n"
+        )
+        out = project.run(sys.executable, "-W", "ignore", "-c", code)
+        assert out.strip().splitlines()[-1] == card["data"]
 
     def test_the_summary_is_that_of_the_stored_audio(self, project, monkeypatch):
-        """SI-SDR by its definition, and words counted again, for a method on a set."""
+        """SI-SDR by its definition, words heard and counted again, for a method on a set."""
         monkeypatch.chdir(project.folder)
         method, name = "learned-sdr-iss", "test3"
+        params = load("params.yaml")
         scores, transcripts = (read_table(f"results/{x}/{method}/{name}.csv") for x in STORED)
         (row,) = [
             row
@@ -161,7 +178,7 @@ class TestWholePipeline:
             if (row["method"], row["set"]) == (method, name)
         ]
         found = []
-        for outcome in outcomes(load("params.yaml"), method, name):
+        for outcome in outcomes(params, method, name):
             est, ref = outcome.est.astype(float), outcome.ref.astype(float)
             target = (est * ref).sum(-1, keepdims=True) / (ref**2).sum(-1, keepdims=True) * ref
             found.append(10 * np.log10((target**2).sum(-1) / ((est - target) ** 2).sum(-1)))
@@ -169,6 +186,13 @@ class TestWholePipeline:
         assert float(row["si_sdr"]) == pytest.approx(np.mean(found))
         errors = [word_errors(row["hypothesis"], row["reference"]) for row in transcripts]
         assert float(row["wer"]) == pytest.approx(wer(errors))
+        recogniser = ASR["pocketsphinx"](grammar=jsgf())
+        for source in (method, REFERENCE):
+            first = next(outcomes(params, source, name, limit=params.transcribe.mixtures))
+            rows = read_table(f"results/transcripts/{source}/{name}.csv")
+            heard = [row["hypothesis"] for row in rows if row["id"] == first.info["id"]]
+            assert heard == recogniser.many(list(first.est), params.fs)
+        assert any(heard)  # the clean speech holds words
 
     def test_the_report_is_whole_in_a_browser(self, project):
         browser.check_report(project.folder / "reports/index.html")

@@ -5,9 +5,11 @@
   let last = null;
   for (const player of players) {
     player.addEventListener("play", () => {
-      for (const other of players) if (other !== player) other.pause();
+      // two that take turns stay in step; one that is started by itself plays from where it stands
+      const turn = last && last !== player && !last.paused;
       const same = last && last !== player && last.closest("section") === player.closest("section");
-      if (same && player.currentTime === 0 && !last.ended) player.currentTime = last.currentTime;
+      for (const other of players) if (other !== player) other.pause();
+      if (same && !last.ended && (turn || player.currentTime === 0)) player.currentTime = last.currentTime;
       last = player;
     });
   }

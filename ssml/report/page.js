@@ -54,8 +54,14 @@
   const kinds = {
     si_sdr: ["SI-SDR, dB", 1], sdr: ["SDR, dB", 1], stoi: ["STOI", 2], wer: ["Word errors, % fewer", 0],
   };
+  // a bound that would be rounded to zero gets the digits that tell its side
+  const bound = (value, digits) => {
+    let needed = digits;
+    while (value !== 0 && needed < digits + 3 && Number(value.toFixed(needed)) === 0) needed += 1;
+    return form(value, needed);
+  };
   const bounds = ([, low, high], digits) =>
-    low === null || high === null ? "" : `${form(low, digits)} to ${form(high, digits)}`;
+    low === null || high === null ? "" : `${bound(low, digits)} to ${bound(high, digits)}`;
   const mark = ([, low, high]) => {
     const known = low !== null && high !== null;
     const side = known && low > 0 ? "up" : known && high < 0 ? "down" : "same";
@@ -130,6 +136,14 @@
     );
     return element("div", { class: "picture" }, svg, element("p", { class: "said" }, said));
   };
+  // where `make ui` shows both evaluations side by side
+  const inMlflow = (set, a, b) => {
+    const found = [a, b].map((name) => (window.SSML_RUNS ?? []).find((run) => run.name === `${name} on ${set}`));
+    if (!found.every((run) => run?.experiment)) return null;
+    const list = (key) => encodeURIComponent(JSON.stringify([...new Set(found.map((run) => run[key]))]));
+    const url = `http://127.0.0.1:5000/#/compare-runs?runs=${list("id")}&experiments=${list("experiment")}`;
+    return element("a", { href: url }, set);
+  };
   const [first, second] = ["first", "second"].map((id) => document.getElementById(id));
   const together = () => {
     const [a, b] = [first.value, second.value];
@@ -151,6 +165,10 @@
     table.hidden = a === b;
     const plots = a === b ? [] : Object.keys(values).map((set) => plot(set, a, b));
     document.getElementById("pair-plots").replaceChildren(...plots);
+    const links = a === b ? [] : Object.keys(values).map((set) => inMlflow(set, a, b)).filter(Boolean);
+    const place = document.getElementById("pair-runs");
+    place.hidden = links.length === 0;
+    place.querySelector("span").replaceChildren(...links.flatMap((link) => [" ", link]));
     status.textContent = a === b ? "Choose two methods" : `Compared ${a} with ${b}`;
   };
   for (const choice of [first, second]) choice.addEventListener("change", together);
@@ -170,13 +188,28 @@
   condition?.addEventListener("change", choose);
   if (condition) choose();
 
-  // The runs are tracked after this page is made: in a file beside it.
-  const tracked = window.SSML_RUNS ?? [];
-  const took = (s) => (s < 60 ? `${s.toFixed(1)} s` : `${Math.floor(s / 60)} min ${Math.round(s % 60)} s`);
-  const list = document.getElementById("runs");
-  list.hidden = tracked.length === 0;
-  list.querySelector("tbody").append(...tracked.map((run) => element("tr", {},
-    element("th", { scope: "row" }, run.name), element("td", {}, element("code", {}, run.id.slice(0, 8))),
-    element("td", {}, element("code", {}, run.commit.replace(/^(.{10}).*?(-dirty)?$/, "$1$2"))),
-    element("td", {}, run.began), element("td", { class: "num" }, run.seconds === null ? "" : took(run.seconds)))));
+  // Runs and times are known after this page is made: in a file beside it.
+  const took = (s) => {
+    if (s === null) return "";
+    if (s < 60) return `${s.toFixed(1)} s`;
+    const minutes = Math.round(s / 60);
+    if (minutes < 60) return `${Math.floor(s / 60)} min ${Math.floor(s % 60)} s`;
+    return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  };
+  const cells = (kind, ...texts) => texts.map((text) => element("td", { class: kind }, text));
+  const fill = (id, rows) => {
+    const block = document.getElementById(id);
+    block.hidden = rows.length === 0;
+    block.querySelector("tbody").append(
+      ...rows.map(([name, ...rest]) => element("tr", {}, element("th", { scope: "row" }, name), ...rest)));
+  };
+  const times = window.SSML_TIMES ?? { cores: 0, stages: [] };
+  document.getElementById("cores").textContent = times.cores === 1 ? "1 core" : `${times.cores} cores`;
+  fill("times", times.stages.map((one) => [one.stage, ...cells("num", String(one.jobs),
+    took(one.seconds), took(one.longest), took(one.cpu),
+    one.memory === null ? "" : `${Math.round(one.memory)} MB`)]));
+  const code = (text) => element("code", {}, text);
+  fill("runs", (window.SSML_RUNS ?? []).map((run) => [run.name,
+    ...cells("", code(run.id.slice(0, 8)), code(run.commit.replace(/^(.{10}).*?(-dirty)?$/, "$1$2")), run.began),
+    ...cells("num", took(run.seconds))]));
 })();

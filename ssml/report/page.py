@@ -173,8 +173,16 @@ def _delta(triple: compare.Pair | None, digits: int) -> Delta:
     if low is None or high is None:
         return Delta(_number(mean, digits, "+"), "", mean, "same")
     side = "up" if low > 0 else "down" if high < 0 else "same"
-    bounds = f"{_number(low, digits)} to {_number(high, digits)}"
+    bounds = f"{_bound(low, digits)} to {_bound(high, digits)}"
     return Delta(_number(mean, digits, "+"), bounds, mean, side)
+
+
+def _bound(value: float, digits: int) -> str:
+    """`value` with `digits`, or as many more as tell on which side of zero it is."""
+    needed = digits
+    while value and needed < digits + 3 and round(value, needed) == 0:
+        needed += 1
+    return _number(value, needed)
 
 
 def _minus(text: str) -> str:

@@ -20,7 +20,7 @@ from .. import provenance
 from . import unsent
 from .store import FINISHED, LIVE, open_store, send
 
-__all__ = ["Run", "adopt", "find", "git", "live", "registered", "resend", "run"]
+__all__ = ["Run", "adopt", "find", "git", "live", "registered", "resend", "run", "used"]
 
 LONGEST = 6000  # characters of a parameter's value in MLflow
 WAIT = 60.0  # s, at least, between a failure and the next attempt
@@ -150,6 +150,18 @@ def adopt(run: str, parent: str) -> None:
         unsent.warn(error)
 
 
+def used(experiment: str, job: str, data: Mapping[str, str]) -> None:
+    """Note once in the live run of `job` that it used `data`: name, digest, source, context."""
+    query = f"tags.job = '{_name(job)}' and {LIVE} and {FINISHED}"
+    try:
+        for run in open_store().search(_experiment(experiment, job), query)[:1]:
+            known = {given.dataset.digest for given in run.inputs.dataset_inputs}
+            if data["digest"] not in known:
+                send({"op": "dataset", "run": run.info.run_id, **data})
+    except Exception as error:
+        unsent.warn(error)
+
+
 def registered(model: str, experiment: str, job: str, about: str, alias: str) -> str | None:
     """Register what the live run of `job` has made as `model`, under `alias`; its version."""
     try:
@@ -160,7 +172,7 @@ def registered(model: str, experiment: str, job: str, about: str, alias: str) ->
 
 
 def live(experiment: str, kind: str) -> list[dict[str, Any]]:
-    """The runs that count of the experiment's part `kind`: name, id, commit, begin, seconds."""
+    """The runs that count of the experiment's part `kind`: name, ids, commit, begin, seconds."""
     try:
         found = open_store().search(f"{experiment}/{kind}", f"{LIVE} and {FINISHED}")
     except Exception as error:
@@ -170,6 +182,7 @@ def live(experiment: str, kind: str) -> list[dict[str, Any]]:
         {
             "name": run.info.run_name,
             "id": run.info.run_id,
+            "experiment": run.info.experiment_id,
             "commit": run.data.tags.get("git", ""),
             "began": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(run.info.start_time / 1000)),
             "seconds": (run.info.end_time - run.info.start_time) / 1000,

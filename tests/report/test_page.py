@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ssml import layout, params
-from ssml.report import compare, conditions, pictures, results, tables
+from ssml.report import compare, conditions, page, pictures, results, tables
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,20 @@ def test_comparisons_are_paired_and_turn_their_sign(made):
     assert ours == pytest.approx([-theirs[0], -theirs[2], -theirs[1], theirs[3]])
     assert ours[3] < 0.001  # 3.5 dB apart on 30 mixtures
     assert "laplace-iss" not in found["laplace-iss"]
+
+
+@pytest.mark.parametrize(
+    ("interval", "shown", "side"),
+    [
+        ((8.1, -0.31, 16.6), "\N{MINUS SIGN}0.3 to 17", "same"),
+        ((8.1, 0.04, 16.6), "0.04 to 17", "up"),
+        ((-8.1, -16.6, -0.4), "\N{MINUS SIGN}17 to \N{MINUS SIGN}0.4", "down"),
+        ((0.0, 0.0, 0.0), "0 to 0", "same"),
+    ],
+)
+def test_no_bound_is_rounded_to_the_other_side_of_zero(interval, shown, side):
+    found = page._delta((*interval, 0.5), 0)
+    assert (found.bounds, found.side) == (shown, side)
 
 
 def test_every_mixture_is_in_one_bin_of_a_condition(made):
