@@ -120,7 +120,7 @@ def learned_from(params: Params) -> None:
     for variant in params.train.variants:
         path = layout.model(variant).with_suffix(".json")
         if path.is_file() and (data := read_json(path).get("data")):
-            folder = str(layout.shards(params, sets[0])[0].parent.parent)
+            folder = str(layout.training(params)[0].parent.parent)
             tracking.used(
                 params.track.experiment,
                 f"train:{variant}",

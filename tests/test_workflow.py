@@ -239,6 +239,16 @@ class TestWholePipeline:
         clone.run("dvc", "pull", "-q")
         clone.assert_settled()
 
+    def test_training_on_rooms_alone(self, project):
+        """The last one here: with `redraw` rooms are stored, of which training draws mixtures."""
+        before = read_json(project.folder / "models/learned-sdr.json")
+        project.edit("params.yaml", "redraw: false", "redraw: true")
+        output = project.snakemake("models/learned-sdr.safetensors")
+        assert "rule respond" in output and "rule mix" not in output
+        after = read_json(project.folder / "models/learned-sdr.json")
+        assert after["rooms"] == before["mixtures"] and after["drawn"]
+        assert "Nothing to be done" in project.snakemake("models/learned-sdr.safetensors", "-n")
+
 
 @pytest.mark.parametrize(
     "arguments, edit, words",
@@ -265,6 +275,7 @@ def test_a_mistake_is_one_clear_line_before_any_job(tmp_path, arguments, edit, w
     [
         (["scenes", "test2", "0000"], "data/corpus/manifest.csv: cannot be read"),
         (["mix", "test2", "0000"], "manifest.csv: cannot be read|corpus"),
+        (["respond", "test2", "0000"], "data/scenes/test2/0000.jsonl: cannot be read"),
         (["train", "learned-sdr"], "data/mixtures/train/0000.tar: cannot be read"),
         (["separate", "learned-sdr-iss", "test2"], "models/learned-sdr.safetensors: no such model"),
         (["separate", "nothing", "test2"], "no 'nothing' among"),
