@@ -1,13 +1,15 @@
 """Files: written whole or not at all, read with errors that name them. The only writer of files."""
 
 import csv
+import errno
+import glob
 import hashlib
 import io
 import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +17,23 @@ import numpy as np
 
 from .errors import UserError
 
+PART = ".part"  # of what is being written; `.dvcignore` knows it
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+
 
 @contextmanager
 def atomic(path: Path | str) -> Iterator[Path]:
     """Yield a temporary sibling of `path` and rename it to `path` if the block succeeds.
 
-    An exception in the block leaves `path` as it was and removes the sibling.
+    An exception in the block leaves `path` as it was and removes the sibling. What a killed writer
+    has left is removed by the next one. Raises `UserError` where the disk is full or read-only.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = _sibling(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
     try:
         yield temporary
         with open(temporary, "rb") as file:
@@ -36,8 +43,46 @@ def atomic(path: Path | str) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
+    except OSError as error:
+        if error.errno in FULL:
+            raise _unwritable(path, error) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _sibling(path: Path) -> tuple[int, Path]:
+    """A new file that is locked while its writer lives, after those without one are removed."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{PART}"):
+        with suppress(OSError):  # its writer was faster
+            handle = os.open(left, os.O_RDWR)
+            try:
+                if _locked(handle, wait=False):
+                    left.unlink()
+            finally:
+                os.close(handle)
+    while True:
+        handle, name = tempfile.mkstemp(PART, f".{path.name}.", path.parent)
+        _locked(handle, wait=True)
+        if os.fstat(handle).st_nlink:  # else taken for a dead one before it was locked
+            return handle, Path(name)
+        os.close(handle)
+
+
+def _locked(handle: int, wait: bool) -> bool:
+    """Whether the open file is locked now; never where file or system know no locks."""
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path}: cannot be written ({error.strerror or error}); nothing was changed")
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:

@@ -1,12 +1,10 @@
 """Snakemake, DVC and MLflow on the whole tiny pipeline: they agree, and rerun what they must."""
 
-import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,88 +16,14 @@ from ssml.io import read_json, read_table
 from ssml.params import load
 from tests import browser
 from tests.conftest import ROOT
+from tests.project import Project, checkout
 
 STORED = ("scores", "transcripts")
-
-COPIED = (
-    *("Snakefile", "dvc.yaml", ".dvcignore", ".gitignore"),
-    *("pipeline", "ssml", "profiles", "presets"),
-)
-BIN = Path(sys.executable).parent
-
-
-class Project:
-    """A checkout with tiny parameters, and what was run in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def run(self, *command: str, fails: bool = False) -> str:
-        """Run a command there, check its exit code, and return all that it printed."""
-        environment = {
-            **os.environ,
-            "PATH": f"{BIN}:{os.environ['PATH']}",
-            "DVC_NO_ANALYTICS": "1",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-        }
-        environment.pop("MLFLOW_TRACKING_URI", None)
-        done = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600
-        )
-        output = done.stdout + done.stderr
-        assert (done.returncode != 0) == fails, output[-6000:]
-        return output
-
-    def snakemake(self, *arguments: str, fails: bool = False) -> str:
-        return self.run("snakemake", "--cores", "2", *arguments, fails=fails)
-
-    def digests(self) -> dict[str, str]:
-        """SHA-256 of everything the stages made."""
-        return {
-            str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for name in ("data", "models", "results", "reports")
-            for path in sorted((self.folder / name).rglob("*"))
-            if path.is_file()
-        }
-
-    def changed(self, before: dict[str, str]) -> set[str]:
-        after = self.digests()
-        assert after.keys() == before.keys()
-        return {name for name in after if after[name] != before[name]}
-
-    def edit(self, name: str, old: str, new: str) -> None:
-        path = self.folder / name
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new, 1))
-
-    def assert_settled(self) -> None:
-        """Neither Snakemake nor DVC has anything to do."""
-        assert "Nothing to be done" in self.snakemake("-n")
-        assert "up to date" in self.run("dvc", "status")
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Project:
-    folder = tmp_path_factory.mktemp("workflow") / "project"
-    folder.mkdir()
-    ignored = shutil.ignore_patterns("__pycache__")
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=ignored)
-        else:
-            shutil.copy(source, folder / name)
-    (folder / ".dvc").mkdir()
-    shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
-    shutil.copy(ROOT / "tests/params.yaml", folder / "params.yaml")
-    made = Project(folder)
-    for command in (
-        ["init", "-q"],
-        ["add", "-A"],
-        ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "start"],
-    ):
-        made.run("git", *command)
+    made = checkout(tmp_path_factory.mktemp("workflow") / "project")
     made.run("dvc", "repro")
     return made
 
@@ -207,9 +131,7 @@ class TestWholePipeline:
     def test_a_fresh_clone_with_the_data_has_nothing_to_do(self, project, tmp_path):
         project.run("dvc", "remote", "add", "-f", "-d", "here", str(tmp_path / "remote"))
         project.run("dvc", "push", "-q")
-        project.run("git", "add", "-A")
-        author = ("-c", "user.name=t", "-c", "user.email=t@example.org")
-        project.run("git", *author, "commit", "-qm", "results")
+        project.commit("results")
         project.run("git", "clone", "-q", str(project.folder), str(tmp_path / "clone"))
         clone = Project(tmp_path / "clone")
         clone.run("dvc", "pull", "-q")
