@@ -103,7 +103,7 @@ def read_json(path: Path | str) -> Any:
         return json.loads(Path(path).read_text())
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON ({error}); delete it and run again") from error
 
 
@@ -119,12 +119,20 @@ def write_table(
 
 
 def read_table(path: Path | str) -> list[dict[str, str]]:
-    """Read a CSV table as one dict of strings per row."""
+    """Read a CSV table as one dict of strings per row; every row must be whole."""
     try:
-        with open(path, newline="") as file:
-            return list(csv.DictReader(file))
+        text = Path(path).read_text()
+        rows = list(csv.DictReader(io.StringIO(text), strict=True))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"{path}: not a CSV table ({error}); delete it and run again") from error
+    if text and not text.endswith("\n"):
+        raise UserError(f"{path}: its last line is cut short; delete it and run again")
+    for line, row in enumerate(rows, start=2):
+        if None in row or None in row.values():
+            raise UserError(f"{path}: row {line} has not its columns; delete it and run again")
+    return rows
 
 
 def sha256(path: Path | str) -> str:
@@ -155,8 +163,9 @@ def read_audio(
     try:
         source = io.BytesIO(file) if isinstance(file, bytes) else file
         audio, rate = soundfile.read(source, dtype="float32", always_2d=True)
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"{name}: cannot be read as audio ({error}); replace the file") from error
+    except (OSError, RuntimeError, MemoryError, ValueError) as error:
+        reason = str(error).rpartition(": ")[2] or type(error).__name__
+        raise UserError(f"{name}: cannot be read as audio ({reason}); replace the file") from error
     if fs is not None and rate != fs:
         raise UserError(f"{name}: sampled at {rate} Hz where {fs} Hz is needed; resample it")
     if audio.size == 0:
@@ -177,5 +186,5 @@ def read_lines(path: Path | str) -> list[Any]:
         return [json.loads(line) for line in Path(path).read_text().splitlines()]
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not JSON lines ({error}); delete it and run again") from error

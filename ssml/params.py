@@ -25,7 +25,7 @@ CLASSICAL_NAMES: tuple[str, ...] = get_args(ClassicalName)
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def ranges_ascend(self):
@@ -241,7 +241,7 @@ def load(path: Path | str = "params.yaml") -> Params:
         values: Any = yaml.safe_load(Path(path).read_text())
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = " ".join(str(error).split())
         raise UserError(f"{path}: not valid YAML ({where})") from None
     if not isinstance(values, dict):

@@ -211,7 +211,9 @@ def resume(trainer: Trainer, path: Path, key: str) -> bool:
                 return False
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             trainer.restore(tensors, json.loads(metadata["notes"]))
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        # nothing of it, where a part was taken already
+        trainer.__init__(trainer.params, trainer.seed, trainer.fs, trainer.device)
         print(f"{path}: not a whole checkpoint ({error}); not used", file=sys.stderr)
         return False
     return True

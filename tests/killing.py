@@ -17,7 +17,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -111,6 +111,7 @@ def strike(project: Project, point: Point) -> dict[str, Any]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         text=True,
     ) as process:
         running: list[str] = []
@@ -147,10 +148,8 @@ def _disturb(leader: int, point: Point) -> None:
 
 
 def _signal(send: Any) -> None:
-    try:
+    with suppress(ProcessLookupError):  # ended by itself meanwhile
         send()
-    except ProcessLookupError:
-        pass  # ended by itself meanwhile
 
 
 def members(group: int) -> list[int]:
