@@ -181,7 +181,10 @@ rule train:
     threads: lambda wildcards: max(1, (workflow.cores or 1) // len(VARIANTS))
     params:
         lambda wildcards: needs(
-            "train", fs=PARAMS.fs, variant=PARAMS.train.variants[wildcards.variant]
+            "train",
+            fs=PARAMS.fs,
+            variant=PARAMS.train.variants[wildcards.variant],
+            devices=PARAMS.train.devices,
         ),
     shell:
         STAGE + "train {wildcards.variant}"

@@ -1,10 +1,14 @@
 """Train one variant of the learned surrogate: mixtures -> models/VARIANT.{safetensors,json}."""
 
+from typing import Any
+
 from pipeline.arguments import parse
-from ssml import checkpoint, layout, tracking
+from ssml import checkpoint, devices, layout, tracking
 from ssml.dataset import Mixtures
+from ssml.devices import Share
 from ssml.errors import run
 from ssml.io import sha256, write_table
+from ssml.params import Params
 from ssml.provenance import code, digest
 from ssml.training import COLUMNS, Row, Trainer, fit, resume
 
@@ -13,19 +17,31 @@ LOG_EVERY = 5  # steps; a call to MLflow may take as long as a step
 
 def main() -> None:
     params, arguments = parse(__doc__, "variant")
-    name, variant = arguments.variant, params.train.variants[arguments.variant]
     sets = [layout.shards(params, key) for key in (params.train.train, params.train.dev)]
-    train, dev = (Mixtures(paths, params.fs) for paths in sets)
+    count, variant = params.train.devices, params.train.variants[arguments.variant]
+    devices.check(count, variant.batch)
     facts = {
         **variant.model_dump(mode="json"),
         "seed": params.seed,
-        "mixtures": len(train),
+        "mixtures": len(Mixtures(sets[0], params.fs)),
         "data": digest([sha256(path) for paths in sets for path in paths])[:16],
     }
-    trainer = Trainer(variant, params.seed, params.fs, checkpoint.device())
+    facts |= {"devices": count} if count > 1 else {}  # results differ by rounding
+    devices.each(count, train, params, arguments.variant, facts)
+
+
+def train(share: Share, params: Params, name: str, facts: dict[str, Any]) -> None:
+    """Train as the process `share` of those that train together; the first of them writes."""
+    variant = params.train.variants[name]
+    sets = [layout.shards(params, key) for key in (params.train.train, params.train.dev)]
+    train, dev = (Mixtures(paths, params.fs) for paths in sets)
+    trainer = Trainer(variant, params.seed, params.fs, share.device(), share)
     source = code("pipeline.train")
     key = digest([facts, source])
     resume(trainer, layout.checkpoint(name), key)
+    if not share.first:
+        fit(trainer, train, dev, layout.checkpoint(name), key)
+        return
     about = (
         f"Source model learned through AuxIVA-{variant.rule.upper()} by the {variant.loss} loss."
     )

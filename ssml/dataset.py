@@ -131,15 +131,24 @@ class Mixtures:
         return (self[index] for index in range(len(self)))
 
 
-def draw_batch(mixtures: Mixtures, step: int, size: int, n_samples: int, seed: int) -> Batch:
+def draw_batch(
+    mixtures: Mixtures,
+    step: int,
+    size: int,
+    n_samples: int,
+    seed: int,
+    rank: int = 0,
+    ranks: int = 1,
+) -> Batch:
     """Batch number `step`: random cuts of mixtures, every mixture once an epoch.
 
-    Depends on `(seed, step)` alone, so training resumes without a state. A cut begins where every
-    source still has a quarter of its length to say; a mixture shorter than `n_samples` is padded
-    with zeros at its end.
+    Of `ranks` processes, each gets its own part of the batch. Depends on `(seed, step)` alone, so
+    training resumes without a state. A cut begins where every source still has a quarter of its
+    length to say; a mixture shorter than `n_samples` is padded with zeros at its end.
     """
     mix, ref = [], []
-    for position in range(step * size, (step + 1) * size):
+    first, last = (step * size + size * part // ranks for part in (rank, rank + 1))
+    for position in range(first, last):
         epoch, place = divmod(position, len(mixtures))
         order = generator(seed, "epoch", epoch).permutation(len(mixtures))
         example = mixtures[int(order[place])]

@@ -130,6 +130,7 @@ class VariantParams(Section):
 class TrainParams(Section):
     train: Name  # set of `scenes.sets` to train on
     dev: Name  # set to validate on
+    devices: Count  # processes that share each batch, on a GPU each where there are GPUs
     variants: dict[Name, VariantParams]
 
 

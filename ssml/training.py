@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from . import checkpoint, iva, losses
 from .dataset import Batch, Mixtures, draw_batch
+from .devices import Share
 from .io import write_bytes
 from .params import VariantParams
 from .progress import progress
@@ -33,13 +34,22 @@ class Trainer:
     that goes on from its checkpoint ends with the same bits as one that was never interrupted.
     """
 
-    def __init__(self, params: VariantParams, seed: int, fs: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        params: VariantParams,
+        seed: int,
+        fs: int,
+        device: torch.device,
+        share: Share = Share(),  # noqa: B008
+    ) -> None:
         self.params, self.seed, self.fs, self.device = params, seed, fs, device
+        self.share = share
         self.stft = Stft(**params.stft.model_dump())
         self.loss, self.rule = losses.LOSSES[params.loss], UPDATES[params.rule]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = checkpoint.build(params.network, self.stft.bins).to(device)
+        self.shared_cost = share.synchronised(_Cost(self))
         self.average = {key: value.clone() for key, value in self.network.state_dict().items()}
         self.best = {key: value.clone() for key, value in self.average.items()}
         self.best_si_sdr = -np.inf
@@ -73,15 +83,15 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate(step)
         self.optimiser.zero_grad()
-        loss = self.cost(batch, n_iter)
+        loss = self.shared_cost(batch, n_iter)
         loss.backward()
-        norm = self._clip()
+        mean, norm = self.share.mean(loss), self._clip()
         if np.isfinite(norm):
             self.optimiser.step()
             self._average(step)
         else:
             self.skipped += 1
-        return {"step": step + 1, "loss": loss.item(), "grad_norm": norm, "skipped": self.skipped}
+        return {"step": step + 1, "loss": mean, "grad_norm": norm, "skipped": self.skipped}
 
     def _clip(self) -> float:
         """Clip at a percentile of the past norms (AutoClip, Seetharaman et al. 2020)."""
@@ -167,6 +177,17 @@ class Trainer:
         self.best_si_sdr = -np.inf if notes["best_si_sdr"] is None else notes["best_si_sdr"]
 
 
+class _Cost(nn.Module):
+    """A trainer's cost as a module: its gradients are synchronised once, not once an iteration."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        super().__init__()
+        self.network, self.cost = trainer.network, trainer.cost
+
+    def forward(self, batch: Batch, n_iter: int) -> Tensor:
+        return self.cost(batch, n_iter)
+
+
 def fit(
     trainer: Trainer,
     train: Mixtures,
@@ -175,13 +196,21 @@ def fit(
     key: str,
     log: Callable[[Row], None] = lambda row: None,
 ) -> None:
-    """Run the steps that are left, with checkpoints of `key` at `path`; `log` gets each row."""
-    params = trainer.params
+    """Run the steps that are left, with checkpoints of `key` at `path`; `log` gets each row.
+
+    Of several processes the first alone validates, logs and writes.
+    """
+    params, share = trainer.params, trainer.share
     done = len(trainer.history)
     n_samples = round(params.seconds * trainer.fs)
     title = f"train {path.stem}"
-    for step in progress(range(done, params.steps), title, "steps", lambda: status(trainer)):
-        row = trainer.step(step, draw_batch(train, step, params.batch, n_samples, trainer.seed))
+    steps = range(done, params.steps)
+    shown = progress(steps, title, "steps", lambda: status(trainer)) if share.first else steps
+    for step in shown:
+        batch = draw_batch(train, step, params.batch, n_samples, trainer.seed, *share)
+        row = trainer.step(step, batch)
+        if not share.first:
+            continue
         last = step + 1 == params.steps
         if last or (step + 1) % params.validate_every == 0:
             row["si_sdr"] = trainer.validate(dev)
@@ -213,7 +242,8 @@ def resume(trainer: Trainer, path: Path, key: str) -> bool:
             trainer.restore(tensors, json.loads(metadata["notes"]))
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         # nothing of it, where a part was taken already
-        trainer.__init__(trainer.params, trainer.seed, trainer.fs, trainer.device)
+        fresh = Trainer(trainer.params, trainer.seed, trainer.fs, trainer.device, trainer.share)
+        trainer.__dict__.update(fresh.__dict__)
         print(f"{path}: not a whole checkpoint ({error}); not used", file=sys.stderr)
         return False
     return True

@@ -23,7 +23,11 @@ class Heard:
         for line in lines:
             try:
                 digest, text = json.loads(line)
-            except (ValueError, TypeError, RecursionError):  # cut short when the work was interrupted
+            except (
+                ValueError,
+                TypeError,
+                RecursionError,
+            ):  # cut short when the work was interrupted
                 continue
             self.known[digest] = text
 
