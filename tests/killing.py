@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from tests.conftest import ROOT
-from tests.project import MADE, Project, checkout
+from tests.project import IDS, MADE, Project, checkout
 
 DRIVERS = {
     "snakemake": ["snakemake", "--cores", "2", "--quiet", "all"],
@@ -32,7 +32,6 @@ DRIVERS = {
 }
 UNLOCK = ["snakemake", "--unlock", "--quiet", "all"]
 HOW = ("time", "time", "half", "whole", "renamed", "interrupt")
-IDS = ("results/tracked.json", "reports/runs.js")  # MLflow's own names of the runs
 
 
 class Point(NamedTuple):
@@ -191,9 +190,8 @@ def go_on(project: Project, driver: str) -> None:
     project.run(*DRIVERS[driver])
 
 
-def compare(project: Project, wanted: dict[str, Any]) -> dict[str, Any]:
-    """Where the project's outcome differs from that of an undisturbed run."""
-    found = outcome(project)
+def differences(found: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+    """The names, of files and of numbers in MLflow, at which two outcomes differ."""
     return {
         part: sorted(
             key
@@ -228,7 +226,7 @@ def campaign(folder: Path, points: int, seed: int, each: int) -> None:
             subprocess.run(UNLOCK, cwd=project.folder, env=project.environment(), check=False)
             continue
         go_on(project, point.driver)
-        different = compare(project, json.loads(wanted.read_text()))
+        different = differences(outcome(project), json.loads(wanted.read_text()))
         project.run("dvc", "repro")
         project.assert_settled()
         note(log, {"run": number // each, "different": different})

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ COPIED = (
     *("pipeline", "ssml", "profiles", "presets"),
 )
 BIN = Path(sys.executable).parent
+IDS = ("results/tracked.json", "reports/runs.js")  # MLflow's own names of the runs
 MADE = ("data", "models", "results", "reports")
 
 
@@ -50,6 +52,11 @@ class Project:
 
     def snakemake(self, *arguments: str, fails: bool = False) -> str:
         return self.run("snakemake", "--cores", "2", *arguments, fails=fails)
+
+    def jobs(self) -> dict[str, int]:
+        """How many jobs of each rule Snakemake would run."""
+        printed = self.snakemake("-n")
+        return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", printed, re.M)}
 
     def commit(self, message: str) -> None:
         self.run("git", "add", "-A")

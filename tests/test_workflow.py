@@ -16,7 +16,7 @@ from ssml.io import read_json, read_table
 from ssml.params import load
 from tests import browser
 from tests.conftest import ROOT
-from tests.project import Project, checkout
+from tests.project import IDS, Project, checkout
 
 STORED = ("scores", "transcripts")
 
@@ -118,6 +118,8 @@ class TestWholePipeline:
     def test_a_comment_reruns_nothing(self, project):
         project.edit("ssml/iva.py", '"""AuxIVA:', '# a remark\n"""AuxIVA:')
         assert "Nothing to be done" in project.snakemake("-n")
+        project.run("dvc", "repro")
+        project.assert_settled()
 
     def test_one_stage_alone(self, project):
         before = project.digests()
@@ -126,6 +128,52 @@ class TestWholePipeline:
         assert project.changed(before) == set()
         project.snakemake("-q", "all")
         project.run("dvc", "repro")
+        project.assert_settled()
+
+    def test_a_logic_edit_reruns_what_runs_it_and_what_follows(self, project):
+        """The scores' code is changed in words, not in what it does: nothing before it runs."""
+        before = project.digests()
+        project.edit("ssml/metrics.py", "\n\n\n", "\n\n_UNUSED = 0\n\n\n")
+        jobs = project.jobs()
+        assert jobs["score"] == 8
+        assert not {"corpus", "scenes", "mix", "train", "separate", "transcribe"} & jobs.keys()
+        assert "Stage 'train' didn't change" not in project.run("dvc", "repro")
+        project.assert_settled()
+        assert project.changed(before) <= {*IDS, "reports/index.html"}
+
+    def test_a_method_added_and_removed_runs_alone(self, project):
+        path = project.folder / "params.yaml"
+        old, before = path.read_text(), project.digests()
+        values = yaml.safe_load(old)
+        added = {"model": "gauss", "rule": "ip", "iterations": 2}
+        values["separate"]["methods"]["gauss-ip"] = added
+        path.write_text(yaml.safe_dump(values, sort_keys=False))
+        jobs = project.jobs()
+        assert jobs["separate"] == 2 and jobs["score"] == 2
+        assert not {"corpus", "scenes", "mix", "train", "transcribe"} & jobs.keys()
+        project.run("dvc", "repro", "-q")
+        project.assert_settled()
+        path.write_text(old)
+        assert project.jobs().keys() <= {"report", "listen", "track", "all"}
+        project.run("dvc", "repro", "-q")
+        project.assert_settled()
+        same = {k: v for k, v in project.digests().items() if k in before}
+        assert {k for k in same if same[k] != before[k]} <= {*IDS}
+
+    def test_an_older_commit_and_its_data_are_settled(self, project):
+        """And back: `git checkout` with `dvc checkout` brings results that need no job."""
+        project.commit("now")
+        now = project.digests()
+        project.edit("params.yaml", "sdr_taps: 32", "sdr_taps: 16")
+        assert project.jobs()["score"] == 8
+        project.run("dvc", "repro", "-q")
+        project.commit("fewer taps")
+        project.run("git", "checkout", "-q", "HEAD~1")
+        project.run("dvc", "checkout", "-q")
+        assert project.digests() == now
+        project.assert_settled()
+        project.run("git", "checkout", "-q", "-")
+        project.run("dvc", "checkout", "-q")
         project.assert_settled()
 
     def test_a_fresh_clone_with_the_data_has_nothing_to_do(self, project, tmp_path):
