@@ -222,6 +222,7 @@ rule train:
             fs=PARAMS.fs,
             redraw=[getattr(PARAMS, part).model_dump(mode="json") for part in DRAWN],
             variant=PARAMS.train.variants[wildcards.variant],
+            devices=PARAMS.train.devices,
         ),
     shell:
         STAGE + "train {wildcards.variant}"

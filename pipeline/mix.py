@@ -4,19 +4,16 @@ from pipeline.arguments import parse
 from ssml import corpora, layout
 from ssml.dataset import encode_example, write_tar
 from ssml.errors import run
-from ssml.io import read_lines
 from ssml.progress import progress
 from ssml.rooms import render
-from ssml.scenes import Scene
+from ssml.scenes import read
 
 
 def main() -> None:
     params, arguments = parse(__doc__, "set", "shard")
     root = corpora.root(params.corpus, layout.CORPUS)
     spoken = {u.utterance: u for u in corpora.read_manifest(layout.MANIFEST)}
-    scenes = [
-        Scene.from_json(line) for line in read_lines(layout.scenes(arguments.set, arguments.shard))
-    ]
+    scenes = read(layout.scenes(arguments.set, arguments.shard))
     write_tar(
         layout.mixtures(arguments.set, arguments.shard),
         (

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from pipeline.arguments import parse
-from ssml import bank, checkpoint, corpora, layout, tracking
+from ssml import bank, checkpoint, corpora, devices, layout, tracking
 from ssml.bank import Bank
 from ssml.dataset import Batch, Mixtures, draw_batch
+from ssml.devices import Share
 from ssml.errors import run
 from ssml.io import sha256, write_table
 from ssml.params import Params
@@ -30,23 +32,34 @@ def supply(params: Params) -> tuple[Mixtures | Bank, Callable[..., Batch]]:
 
 def main() -> None:
     params, arguments = parse(__doc__, "variant")
-    name, variant = arguments.variant, params.train.variants[arguments.variant]
+    variant, count = params.train.variants[arguments.variant], params.train.devices
+    devices.check(count, variant.batch)
     paths = [*layout.training(params), *layout.shards(params, params.train.dev)]
-    train, draw = supply(params)
-    dev = Mixtures(layout.shards(params, params.train.dev), params.fs)
     facts = {
         **variant.model_dump(mode="json"),
         "seed": params.seed,
-        "rooms" if params.train.redraw else "mixtures": len(train),
+        "rooms" if params.train.redraw else "mixtures": len(supply(params)[0]),
         "data": digest([sha256(path) for path in paths])[:16],
     }
     if params.train.redraw:
         sections = [part.model_dump(mode="json") for part in (params.scenes, params.mix)]
         facts["drawn"] = digest([sha256(layout.MANIFEST), *sections])[:16]
-    trainer = Trainer(variant, params.seed, params.fs, checkpoint.device())
+    facts |= {"devices": count} if count > 1 else {}  # results differ by rounding
+    devices.each(count, train, params, arguments.variant, facts)
+
+
+def train(share: Share, params: Params, name: str, facts: dict[str, Any]) -> None:
+    """Train as the process `share` of those that train together; the first of them writes."""
+    variant = params.train.variants[name]
+    known, draw = supply(params)
+    dev = Mixtures(layout.shards(params, params.train.dev), params.fs)
+    trainer = Trainer(variant, params.seed, params.fs, share.device(), share)
     source = code("pipeline.train")
     key = digest([facts, source])
     resume(trainer, layout.checkpoint(name), key)
+    if not share.first:
+        fit(trainer, partial(draw, known), dev, layout.checkpoint(name), key)
+        return
     about = (
         f"Source model learned through AuxIVA-{variant.rule.upper()} by the {variant.loss} loss."
     )
@@ -61,7 +74,7 @@ def main() -> None:
                 values |= {"validation SI-SDR dB": row["si_sdr"]} if "si_sdr" in row else {}
                 tracked.log(values | {"skipped steps": row["skipped"]}, row["step"])
 
-        fit(trainer, partial(draw, train), dev, layout.checkpoint(name), key, log)
+        fit(trainer, partial(draw, known), dev, layout.checkpoint(name), key, log)
         card = facts | {
             "parameters": checkpoint.parameters(trainer.network),
             "dev_si_sdr": trainer.best_si_sdr,

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import mixing, scenes
 from .corpora import Utterance, load
-from .dataset import Batch, Tar
+from .dataset import Batch, Tar, positions
 from .errors import UserError
 from .params import MixParams, ScenesParams
 from .provenance import generator
@@ -103,10 +103,10 @@ class Bank:
         return mixing.convolve(dry, responses, before)
 
 
-def draw_batch(bank: Bank, step: int, size: int, n_samples: int, seed: int) -> Batch:
-    """Batch number `step`: each room once an epoch, never twice with the same speech."""
-    drawn = [
-        bank.draw(position, n_samples, seed) for position in range(step * size, (step + 1) * size)
-    ]
+def draw_batch(
+    bank: Bank, step: int, size: int, n_samples: int, seed: int, rank: int = 0, ranks: int = 1
+) -> Batch:
+    """Batch number `step`, or a process's part: each room once an epoch, never with old speech."""
+    drawn = [bank.draw(p, n_samples, seed) for p in positions(step, size, rank, ranks)]
     mix, ref = zip(*drawn, strict=True)
     return Batch(np.stack(mix).astype(np.float32), np.stack(ref).astype(np.float32))

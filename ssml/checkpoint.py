@@ -29,13 +29,16 @@ class Trained(NamedTuple):
 
 def build(args: Mapping[str, Any], bins: int) -> nn.Module:
     """The network `args["name"]` with its other arguments, for `bins` frequencies."""
+    if not isinstance(args, Mapping):
+        raise UserError(f"network: {args!r} is no mapping with a name")
     name = args.get("name")
     if name not in NETWORKS:
         raise UserError(f"network.name: no '{name}' among {', '.join(sorted(NETWORKS))}")
     try:
         return NETWORKS[name](bins=bins, **{k: v for k, v in args.items() if k != "name"})
-    except TypeError as error:
-        raise UserError(f"network: {str(error).partition(') ')[2] or error}") from error
+    except (TypeError, ValueError, RuntimeError, MemoryError) as error:
+        reason = " ".join(str(error).partition(") ")[2].split() or str(error).split())
+        raise UserError(f"network: {reason}") from error
 
 
 def save(path: Path | str, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
@@ -57,16 +60,23 @@ def load(path: Path | str) -> Trained:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such model; train it first, or correct the name")
-    card = read_json(path.with_suffix(".json"))
+    about = path.with_suffix(".json")
+    card = read_json(about)
     try:
         stft = Stft(**card["stft"])
         network = build(card["network"], stft.bins)
-        network.load_state_dict(read_tensors(path))
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{path.with_suffix('.json')}: no model card ({error!r})") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{about}: no model card ({error!r})") from error
+    except UserError as error:
+        raise UserError(f"{about}: {error}") from error
+    tensors = read_tensors(path)
+    try:
+        network.load_state_dict(tensors)
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: does not fit its card ({reason})") from error
+    if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
+        raise UserError(f"{path}: holds weights that are not finite; train again")
     return Trained(network.eval(), stft, card)
 
 

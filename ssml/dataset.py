@@ -55,14 +55,31 @@ class Tar:
         self.path = Path(path)
         self.parts: dict[str, dict[str, tuple[int, int]]] = {}
         try:
-            with tarfile.open(path) as tar:
+            with tarfile.open(path, "r:") as tar:  # never compressed
                 for member in tar:
-                    key, _, extension = member.name.partition(".")
-                    place = (member.offset_data, member.size)
-                    self.parts.setdefault(key, {})[extension] = place
-        except (OSError, tarfile.TarError) as error:
+                    self._note(member)
+            self._check_end()
+        except (OSError, ValueError, tarfile.TarError) as error:
             message = f"{path}: cannot be read as a tar file ({error}); delete it and run again"
             raise UserError(message) from error
+
+    def _note(self, member: tarfile.TarInfo) -> None:
+        key, _, extension = member.name.partition(".")
+        known = self.parts.setdefault(key, {})
+        if not member.isreg() or "/" in member.name or not key or extension in known:
+            raise tarfile.ReadError(f"member '{member.name}' is of no shard")
+        known[extension] = (member.offset_data, member.size)
+
+    def _check_end(self) -> None:
+        """A tar that was cut between two members lacks the two blocks of zeros at its end."""
+        places = [place for parts in self.parts.values() for place in parts.values()]
+        if not places:
+            raise tarfile.ReadError("holds nothing")
+        offset, size = max(places)
+        with open(self.path, "rb") as file:
+            file.seek(offset + -(-size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE)
+            if file.read(2 * tarfile.BLOCKSIZE) != bytes(2 * tarfile.BLOCKSIZE):
+                raise tarfile.ReadError("cut short")
 
     def read(self, key: str, extension: str) -> bytes:
         if extension not in self.parts.get(key, {}):
@@ -78,7 +95,11 @@ class Tar:
         return read_audio(self.read(key, extension), fs, name)[0]
 
     def json(self, key: str) -> dict[str, Any]:
-        return json.loads(self.read(key, "json"))
+        try:
+            return dict(json.loads(self.read(key, "json")))
+        except (ValueError, TypeError) as error:
+            message = f"{self.path}: {key}.json is not JSON ({error}); delete it and run again"
+            raise UserError(message) from error
 
 
 class Mixtures:
@@ -101,21 +122,38 @@ class Mixtures:
         mix, reverberant, anechoic = (
             tar.audio(key, f"{part}.flac", self.fs) for part in ("mix", "reverberant", "anechoic")
         )
+        if not mix.shape[1:] == reverberant.shape[1:] == anechoic.shape[1:]:
+            message = f"{tar.path}: the parts of {key} differ in length; delete it and run again"
+            raise UserError(message)
         return Example(mix, reverberant, anechoic, tar.json(key))
 
     def __iter__(self) -> Iterator[Example]:
         return (self[index] for index in range(len(self)))
 
 
-def draw_batch(mixtures: Mixtures, step: int, size: int, n_samples: int, seed: int) -> Batch:
+def positions(step: int, size: int, rank: int = 0, ranks: int = 1) -> range:
+    """The numbers of the mixtures of a batch, or of the part of it that is one process's."""
+    first, last = (step * size + size * part // ranks for part in (rank, rank + 1))
+    return range(first, last)
+
+
+def draw_batch(
+    mixtures: Mixtures,
+    step: int,
+    size: int,
+    n_samples: int,
+    seed: int,
+    rank: int = 0,
+    ranks: int = 1,
+) -> Batch:
     """Batch number `step`: random cuts of mixtures, every mixture once an epoch.
 
-    Depends on `(seed, step)` alone, so training resumes without a state. A cut begins where every
-    source still has a quarter of its length to say; a mixture shorter than `n_samples` is padded
-    with zeros at its end.
+    Of `ranks` processes, each gets its own part of the batch. Depends on `(seed, step)` alone, so
+    training resumes without a state. A cut begins where every source still has a quarter of its
+    length to say; a mixture shorter than `n_samples` is padded with zeros at its end.
     """
     mix, ref = [], []
-    for position in range(step * size, (step + 1) * size):
+    for position in positions(step, size, rank, ranks):
         epoch, place = divmod(position, len(mixtures))
         order = generator(seed, "epoch", epoch).permutation(len(mixtures))
         example = mixtures[int(order[place])]

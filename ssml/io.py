@@ -1,13 +1,15 @@
 """Files: written whole or not at all, read with errors that name them. The only writer of files."""
 
 import csv
+import errno
+import glob
 import hashlib
 import io
 import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +17,23 @@ import numpy as np
 
 from .errors import UserError
 
+PART = ".part"  # of what is being written; `.dvcignore` knows it
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+
 
 @contextmanager
 def atomic(path: Path | str) -> Iterator[Path]:
     """Yield a temporary sibling of `path` and rename it to `path` if the block succeeds.
 
-    An exception in the block leaves `path` as it was and removes the sibling.
+    An exception in the block leaves `path` as it was and removes the sibling. What a killed writer
+    has left is removed by the next one. Raises `UserError` where the disk is full or read-only.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = _sibling(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
     try:
         yield temporary
         with open(temporary, "rb") as file:
@@ -36,8 +43,46 @@ def atomic(path: Path | str) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
+    except OSError as error:
+        if error.errno in FULL:
+            raise _unwritable(path, error) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _sibling(path: Path) -> tuple[int, Path]:
+    """A new file that is locked while its writer lives, after those without one are removed."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{PART}"):
+        with suppress(OSError):  # its writer was faster
+            handle = os.open(left, os.O_RDWR)
+            try:
+                if _locked(handle, wait=False):
+                    left.unlink()
+            finally:
+                os.close(handle)
+    while True:
+        handle, name = tempfile.mkstemp(PART, f".{path.name}.", path.parent)
+        _locked(handle, wait=True)
+        if os.fstat(handle).st_nlink:  # else taken for a dead one before it was locked
+            return handle, Path(name)
+        os.close(handle)
+
+
+def _locked(handle: int, wait: bool) -> bool:
+    """Whether the open file is locked now; never where file or system know no locks."""
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path}: cannot be written ({error.strerror or error}); nothing was changed")
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:
@@ -58,7 +103,7 @@ def read_json(path: Path | str) -> Any:
         return json.loads(Path(path).read_text())
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON ({error}); delete it and run again") from error
 
 
@@ -74,12 +119,20 @@ def write_table(
 
 
 def read_table(path: Path | str) -> list[dict[str, str]]:
-    """Read a CSV table as one dict of strings per row."""
+    """Read a CSV table as one dict of strings per row; every row must be whole."""
     try:
-        with open(path, newline="") as file:
-            return list(csv.DictReader(file))
+        text = Path(path).read_text()
+        rows = list(csv.DictReader(io.StringIO(text), strict=True))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"{path}: not a CSV table ({error}); delete it and run again") from error
+    if text and not text.endswith("\n"):
+        raise UserError(f"{path}: its last line is cut short; delete it and run again")
+    for line, row in enumerate(rows, start=2):
+        if None in row or None in row.values():
+            raise UserError(f"{path}: row {line} has not its columns; delete it and run again")
+    return rows
 
 
 def sha256(path: Path | str) -> str:
@@ -110,8 +163,9 @@ def read_audio(
     try:
         source = io.BytesIO(file) if isinstance(file, bytes) else file
         audio, rate = soundfile.read(source, dtype="float32", always_2d=True)
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"{name}: cannot be read as audio ({error}); replace the file") from error
+    except (OSError, RuntimeError, MemoryError, ValueError) as error:
+        reason = str(error).rpartition(": ")[2] or type(error).__name__
+        raise UserError(f"{name}: cannot be read as audio ({reason}); replace the file") from error
     if fs is not None and rate != fs:
         raise UserError(f"{name}: sampled at {rate} Hz where {fs} Hz is needed; resample it")
     if audio.size == 0:
@@ -132,5 +186,5 @@ def read_lines(path: Path | str) -> list[Any]:
         return [json.loads(line) for line in Path(path).read_text().splitlines()]
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not JSON lines ({error}); delete it and run again") from error

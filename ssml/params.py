@@ -27,7 +27,7 @@ BOUND_NAMES: tuple[str, ...] = get_args(BoundName)
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def ranges_ascend(self):
@@ -133,6 +133,7 @@ class TrainParams(Section):
     train: Name  # set of `scenes.sets` to train on
     redraw: bool  # only its rooms: speech, levels and noise are drawn anew at each step
     dev: Name  # set to validate on
+    devices: Count  # processes that share each batch, on a GPU each where there are GPUs
     variants: dict[Name, VariantParams]
 
 
@@ -245,7 +246,7 @@ def load(path: Path | str = "params.yaml") -> Params:
         values: Any = yaml.safe_load(Path(path).read_text())
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = " ".join(str(error).split())
         raise UserError(f"{path}: not valid YAML ({where})") from None
     if not isinstance(values, dict):

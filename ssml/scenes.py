@@ -6,12 +6,14 @@ Each scene has a generator of its own, so it does not depend on the others, nor 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .corpora import Utterance
 from .errors import UserError
+from .io import read_lines
 from .params import ScenesParams, SetParams
 from .provenance import generator
 
@@ -45,6 +47,15 @@ class Scene:
         }
         fields |= {k: tuple(tuple(inner) for inner in fields[k]) for k in nested}
         return Scene(**fields)
+
+
+def read(path: Path | str) -> list[Scene]:
+    """The scenes of a shard; a `UserError` names the file that holds something else."""
+    try:
+        return [Scene.from_json(line) for line in read_lines(path)]
+    except (AttributeError, KeyError, TypeError) as error:
+        message = f"{path}: holds what is no scene ({error!r}); delete it and run again"
+        raise UserError(message) from error
 
 
 def shard_ids(set_params: SetParams, shard: int, shard_size: int) -> range:

@@ -123,17 +123,21 @@ class Separator:
         `changes` is given one number an iteration: see `diagnostics.change`.
         """
         x = self._tensor(mix)
-        at_model = resampled(x, self.fs, self.model_fs)
+        level = exponent(x)
+        at_model = resampled(x * level, self.fs, self.model_fs)
         X = self.stft.forward(at_model)
-        Z, T, rest = self._reduced(X, None if start is None else torch.as_tensor(start).to(X))
+        Z, T, axes = self._reduced(X, None if start is None else torch.as_tensor(start).to(X))
         given = (Z, self.model, self.rule, self.n_iter)
         if changes is None:
             last = iva.demix(*given)
         else:
             *_, last = diagnostics.followed(iva.iterate(*given), changes)
-        W = self._scaled(last.W, T, rest)
+        W = self._scaled(last.W, T, axes)
         est = self.stft.inverse(demixing.apply(W, X), at_model.shape[-1])
-        est = fitted(resampled(est, self.model_fs, self.fs), x.shape[-1])
+        if W.shape[-2] == W.shape[-1]:  # what rounding of ill-conditioned filters leaves over
+            rest = at_model[..., self.mic, None, :] - est.sum(-2, keepdim=True)
+            est = est + rest / W.shape[-2]
+        est = fitted(resampled(est, self.model_fs, self.fs), x.shape[-1]) / level
         if not torch.isfinite(est).all():
             raise UserError(f"mix: no finite outputs after {self.n_iter} iterations; try fewer")
         return _like(est, mix), _like(W, mix)
@@ -149,10 +153,12 @@ class Separator:
     @torch.no_grad()
     def states(self, mix: Array) -> Iterator[Demixing]:
         """Yield X, W and Y before the first and after each iteration, Y scaled as the outputs."""
-        X = self.stft.forward(resampled(self._tensor(mix), self.fs, self.model_fs))
+        x = self._tensor(mix)
+        level = exponent(x)
+        X = self.stft.forward(resampled(x * level, self.fs, self.model_fs))
         Z, T, rest = self._reduced(X, None)
         for state in iva.iterate(Z, self.model, self.rule, self.n_iter):
-            yield Demixing(X, self._scaled(state.W, T, rest))
+            yield Demixing(X / level[..., None], self._scaled(state.W, T, rest))
 
     def _tensor(self, mix: Any) -> Tensor:
         """The mixture as a checked tensor, and the model where it is."""
@@ -175,6 +181,11 @@ class Separator:
         """
         M = X.shape[-3]
         K = self.n_src or M
+        if X.shape[-1] < K:
+            raise UserError(
+                f"mix: {X.shape[-1]} frame(s) of {self.stft.n_fft} samples cannot be separated "
+                f"into {K} sources; give a longer recording"
+            )
         wide = X.transpose(-3, -2).to(torch.complex128)
         if K == M and start is None:
             return X, None, wide.new_empty(0)
@@ -187,12 +198,30 @@ class Separator:
         return (T @ wide).transpose(-3, -2).to(X.dtype), T, E[..., K:, :]
 
     def _scaled(self, W: Tensor, T: Tensor | None, rest: Tensor) -> Tensor:
-        """Filters (..., F, K, M) of the microphones, with outputs that are images at `mic`."""
+        """Filters (..., F, K, M) of the microphones, with outputs that are images at `mic`.
+
+        Where there is nothing to separate, the first output is the microphone's signal.
+        """
         if T is None:
-            return demixing.project_back(W, self.mic)
-        # the axes left out are rows of their own: a square matrix has the inverse that scales
-        full = torch.cat([W.to(T.dtype) @ T, rest], dim=-2)
-        return demixing.project_back(full, self.mic)[..., : W.shape[-2], :].to(W.dtype)
+            scaled = demixing.project_back(W, self.mic)
+        else:
+            # the axes left out are rows of their own: a square matrix has the inverse that scales
+            full = torch.cat([W.to(T.dtype) @ T, rest], dim=-2)
+            scaled = demixing.project_back(full, self.mic)[..., : W.shape[-2], :].to(W.dtype)
+        largest = scaled.abs().amax((-2, -1))  # beyond this, rounding is all that is left
+        nothing = (largest == 0) | (largest > torch.finfo(scaled.dtype).eps ** -0.5)
+        alone = torch.zeros_like(scaled[..., 0, :])
+        alone[..., self.mic] = 1
+        scaled = torch.where(nothing[..., None, None], 0, scaled)
+        scaled[..., 0, :] += nothing[..., None] * alone
+        return scaled
+
+
+def exponent(x: Tensor) -> Tensor:
+    """The power of two (..., 1, 1) that brings x (..., M, N) into [-1, 1]: no digit is lost."""
+    largest = x.abs().amax((-2, -1), keepdim=True)
+    most = int(np.log2(torch.finfo(x.dtype).max)) - 1
+    return torch.ldexp(torch.ones_like(largest), -largest.frexp().exponent.clamp(-most, most))
 
 
 def adapted(model: Callable[..., Any]) -> SourceModel:
@@ -203,7 +232,8 @@ def adapted(model: Callable[..., Any]) -> SourceModel:
         dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), None)
 
     def weigh(power: Tensor, memory: Any = None) -> tuple[Tensor, Any]:
-        given = power.to(dtype or power.dtype)
+        # a bin with nothing to separate may overflow: silent to a model, it does not spoil the rest
+        given = power.nan_to_num(0, 0, 0).to(dtype or power.dtype)
         result = model(given, memory) if remembers else model(given)
         U, memory = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
         if not isinstance(U, Tensor):

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from . import checkpoint, iva, losses
 from .dataset import Batch, Mixtures
+from .devices import Share
 from .io import write_bytes
 from .params import VariantParams
 from .progress import progress
@@ -34,13 +35,22 @@ class Trainer:
     that goes on from its checkpoint ends with the same bits as one that was never interrupted.
     """
 
-    def __init__(self, params: VariantParams, seed: int, fs: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        params: VariantParams,
+        seed: int,
+        fs: int,
+        device: torch.device,
+        share: Share = Share(),  # noqa: B008
+    ) -> None:
         self.params, self.seed, self.fs, self.device = params, seed, fs, device
+        self.share = share
         self.stft = Stft(**params.stft.model_dump())
         self.loss, self.rule = losses.LOSSES[params.loss], UPDATES[params.rule]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = checkpoint.build(params.network, self.stft.bins).to(device)
+        self.shared_cost = share.synchronised(_Cost(self))
         self.average = {key: value.clone() for key, value in self.network.state_dict().items()}
         self.best = {key: value.clone() for key, value in self.average.items()}
         self.best_si_sdr = -np.inf
@@ -74,15 +84,15 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate(step)
         self.optimiser.zero_grad()
-        loss = self.cost(batch, n_iter)
+        loss = self.shared_cost(batch, n_iter)
         loss.backward()
-        norm = self._clip()
+        mean, norm = self.share.mean(loss), self._clip()
         if np.isfinite(norm):
             self.optimiser.step()
             self._average(step)
         else:
             self.skipped += 1
-        return {"step": step + 1, "loss": loss.item(), "grad_norm": norm, "skipped": self.skipped}
+        return {"step": step + 1, "loss": mean, "grad_norm": norm, "skipped": self.skipped}
 
     def _clip(self) -> float:
         """Clip at a percentile of the past norms (AutoClip, Seetharaman et al. 2020)."""
@@ -168,9 +178,20 @@ class Trainer:
         self.best_si_sdr = -np.inf if notes["best_si_sdr"] is None else notes["best_si_sdr"]
 
 
+class _Cost(nn.Module):
+    """A trainer's cost as a module: its gradients are synchronised once, not once an iteration."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        super().__init__()
+        self.network, self.cost = trainer.network, trainer.cost
+
+    def forward(self, batch: Batch, n_iter: int) -> Tensor:
+        return self.cost(batch, n_iter)
+
+
 def fit(
     trainer: Trainer,
-    draw: Callable[[int, int, int, int], Batch],
+    draw: Callable[..., Batch],
     dev: Mixtures,
     path: Path,
     key: str,
@@ -178,17 +199,21 @@ def fit(
 ) -> None:
     """Run the steps that are left, with checkpoints of `key` at `path`; `log` gets each row.
 
-    draw: `(step, size, samples, seed)` -> a batch.
+    draw: `(step, size, samples, seed, rank, ranks)` -> a batch, or of several processes the part
+    of this one. Of these the first alone validates, logs and writes.
     """
-    params = trainer.params
+    params, share = trainer.params, trainer.share
     done = len(trainer.history)
     n_samples = round(params.seconds * trainer.fs)
     title = f"train {path.stem}"
-    steps = progress(range(done, params.steps), title, "steps", lambda: status(trainer))
+    steps = range(done, params.steps)
+    shown = progress(steps, title, "steps", lambda: status(trainer)) if share.first else steps
     for step, batch in _ahead(
-        lambda step: draw(step, params.batch, n_samples, trainer.seed), steps, params.steps
+        lambda step: draw(step, params.batch, n_samples, trainer.seed, *share), shown, params.steps
     ):
         row = trainer.step(step, batch)
+        if not share.first:
+            continue
         last = step + 1 == params.steps
         if last or (step + 1) % params.validate_every == 0:
             row["si_sdr"] = trainer.validate(dev)
@@ -231,7 +256,10 @@ def resume(trainer: Trainer, path: Path, key: str) -> bool:
                 return False
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             trainer.restore(tensors, json.loads(metadata["notes"]))
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        # nothing of it, where a part was taken already
+        fresh = Trainer(trainer.params, trainer.seed, trainer.fs, trainer.device, trainer.share)
+        trainer.__dict__.update(fresh.__dict__)
         print(f"{path}: not a whole checkpoint ({error}); not used", file=sys.stderr)
         return False
     return True

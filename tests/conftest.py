@@ -1,6 +1,8 @@
 """What the tests share: where the real speech is, and mixtures that are quick to make."""
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +57,20 @@ def separated(librispeech, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("stages")
     return folder, stages.run(folder, librispeech)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 kB that a test may fill; skipped where none can be mounted."""
+    if os.name != "posix" or os.geteuid() or not shutil.which("mount"):
+        pytest.skip("needs root, to mount a small disk")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("needs to mount a small disk, which is not allowed here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def spectrogram(K: int, F: int = 33, T: int = 120, batch: tuple = (), seed: int = 0):

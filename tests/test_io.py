@@ -1,9 +1,16 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import soundfile
 
 from ssml import io
+from ssml.dataset import write_tar
 from ssml.errors import UserError
+from ssml.recordings import Target, separate_file
+from ssml.separation import Separator
+from tests.conftest import ROOT
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
@@ -57,3 +64,53 @@ def test_truncated_flac_is_an_error(tmp_path):
     data = io.encode_flac(np.random.default_rng(0).uniform(-1, 1, (1, 50000)), 16000)
     with pytest.raises(UserError, match="cut: cannot be read"):
         io.read_audio(data[: len(data) // 2], name="cut")
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
+    """And what a living one is writing stays, and becomes the file."""
+    code = (
+        "import os, sys; from ssml import io\n"
+        "with io.atomic(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), 9)\n"
+    )
+    path = tmp_path / "a.csv"
+    subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT)
+    (left,) = tmp_path.iterdir()
+    assert left.match(f".a.csv.*{io.PART}")
+    with io.atomic(path) as temporary:
+        temporary.write_text("slow")
+        assert not left.exists()
+        io.write_text(path, "fast")
+        assert path.read_text() == "fast" and temporary.exists()
+    assert path.read_text() == "slow"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_old_file(small_disk):
+    io.write_text(small_disk / "a.txt", "old")
+    writers = [
+        lambda: io.write_text(small_disk / "a.txt", "x" * 100_000),
+        lambda: io.write_json(small_disk / "a.txt", list(range(50_000))),
+        lambda: io.write_table(small_disk / "a.txt", [{"a": 1}] * 50_000, ("a",)),
+        lambda: write_tar(small_disk / "a.txt", [("m", {"json": bytes(100_000)})]),
+    ]
+    for write in writers:
+        with pytest.raises(UserError, match=r"a.txt: cannot be written \(No space left") as caught:
+            write()
+        assert "\n" not in str(caught.value)
+        assert [p.name for p in small_disk.iterdir()] == ["a.txt"]
+        assert (small_disk / "a.txt").read_text() == "old"
+
+
+def test_a_full_disk_stops_a_separation_without_outputs(small_disk, tmp_path):
+    audio = np.random.default_rng(0).uniform(-0.1, 0.1, (9000, 2))
+    soundfile.write(tmp_path / "r.wav", audio, 16000)
+    for room in (1_000, 40_000):  # the waiting outputs, or the files, do not fit
+        (small_disk / "ballast").write_bytes(bytes(60_000 - room))
+        with pytest.raises(UserError, match=r"r.wav: .*cannot be written"):
+            separate_file(
+                tmp_path / "r.wav",
+                Target(small_disk / "out"),
+                lambda fs, channels: Separator(n_iter=1, n_fft=256),
+            )
+        assert not list(small_disk.rglob("*.wav"))

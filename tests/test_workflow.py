@@ -1,12 +1,10 @@
 """Snakemake, DVC and MLflow on the whole tiny pipeline: they agree, and rerun what they must."""
 
-import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,88 +18,14 @@ from ssml.layout import REFERENCE
 from ssml.params import load
 from tests import browser
 from tests.conftest import ROOT
+from tests.project import IDS, Project, checkout
 
 STORED = ("scores", "transcripts")
-
-COPIED = (
-    *("Snakefile", "dvc.yaml", ".dvcignore", ".gitignore"),
-    *("pipeline", "ssml", "profiles", "presets"),
-)
-BIN = Path(sys.executable).parent
-
-
-class Project:
-    """A checkout with tiny parameters, and what was run in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def run(self, *command: str, fails: bool = False) -> str:
-        """Run a command there, check its exit code, and return all that it printed."""
-        environment = {
-            **os.environ,
-            "PATH": f"{BIN}:{os.environ['PATH']}",
-            "DVC_NO_ANALYTICS": "1",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-        }
-        environment.pop("MLFLOW_TRACKING_URI", None)
-        done = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600
-        )
-        output = done.stdout + done.stderr
-        assert (done.returncode != 0) == fails, output[-6000:]
-        return output
-
-    def snakemake(self, *arguments: str, fails: bool = False) -> str:
-        return self.run("snakemake", "--cores", "2", *arguments, fails=fails)
-
-    def digests(self) -> dict[str, str]:
-        """SHA-256 of everything the stages made."""
-        return {
-            str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for name in ("data", "models", "results", "reports")
-            for path in sorted((self.folder / name).rglob("*"))
-            if path.is_file()
-        }
-
-    def changed(self, before: dict[str, str]) -> set[str]:
-        after = self.digests()
-        assert after.keys() == before.keys()
-        return {name for name in after if after[name] != before[name]}
-
-    def edit(self, name: str, old: str, new: str) -> None:
-        path = self.folder / name
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new, 1))
-
-    def assert_settled(self) -> None:
-        """Neither Snakemake nor DVC has anything to do."""
-        assert "Nothing to be done" in self.snakemake("-n")
-        assert "up to date" in self.run("dvc", "status")
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Project:
-    folder = tmp_path_factory.mktemp("workflow") / "project"
-    folder.mkdir()
-    ignored = shutil.ignore_patterns("__pycache__")
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=ignored)
-        else:
-            shutil.copy(source, folder / name)
-    (folder / ".dvc").mkdir()
-    shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
-    shutil.copy(ROOT / "tests/params.yaml", folder / "params.yaml")
-    made = Project(folder)
-    for command in (
-        ["init", "-q"],
-        ["add", "-A"],
-        ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "start"],
-    ):
-        made.run("git", *command)
+    made = checkout(tmp_path_factory.mktemp("workflow") / "project")
     made.run("dvc", "repro")
     return made
 
@@ -218,6 +142,8 @@ class TestWholePipeline:
     def test_a_comment_reruns_nothing(self, project):
         project.edit("ssml/iva.py", '"""AuxIVA:', '# a remark\n"""AuxIVA:')
         assert "Nothing to be done" in project.snakemake("-n")
+        project.run("dvc", "repro")
+        project.assert_settled()
 
     def test_one_stage_alone(self, project):
         before = project.digests()
@@ -228,12 +154,56 @@ class TestWholePipeline:
         project.run("dvc", "repro")
         project.assert_settled()
 
+    def test_a_logic_edit_reruns_what_runs_it_and_what_follows(self, project):
+        """The scores' code is changed in words, not in what it does: nothing before it runs."""
+        before = project.digests()
+        project.edit("ssml/metrics.py", "\n\n\n", "\n\n_UNUSED = 0\n\n\n")
+        jobs = project.jobs()
+        assert jobs["score"] == 8
+        assert not {"corpus", "scenes", "mix", "train", "separate", "transcribe"} & jobs.keys()
+        assert "Stage 'train' didn't change" not in project.run("dvc", "repro")
+        project.assert_settled()
+        assert project.changed(before) <= {*IDS, "reports/index.html"}
+
+    def test_a_method_added_and_removed_runs_alone(self, project):
+        path = project.folder / "params.yaml"
+        old, before = path.read_text(), project.digests()
+        values = yaml.safe_load(old)
+        added = {"model": "gauss", "rule": "ip", "iterations": 2}
+        values["separate"]["methods"]["gauss-ip"] = added
+        path.write_text(yaml.safe_dump(values, sort_keys=False))
+        jobs = project.jobs()
+        assert jobs["separate"] == 2 and jobs["score"] == 2
+        assert not {"corpus", "scenes", "mix", "train", "transcribe"} & jobs.keys()
+        project.run("dvc", "repro", "-q")
+        project.assert_settled()
+        path.write_text(old)
+        assert project.jobs().keys() <= {"report", "listen", "track", "all"}
+        project.run("dvc", "repro", "-q")
+        project.assert_settled()
+        same = {k: v for k, v in project.digests().items() if k in before}
+        assert {k for k in same if same[k] != before[k]} <= {*IDS}
+
+    def test_an_older_commit_and_its_data_are_settled(self, project):
+        """And back: `git checkout` with `dvc checkout` brings results that need no job."""
+        project.commit("now")
+        now = project.digests()
+        project.edit("params.yaml", "sdr_taps: 32", "sdr_taps: 16")
+        assert project.jobs()["score"] == 8
+        project.run("dvc", "repro", "-q")
+        project.commit("fewer taps")
+        project.run("git", "checkout", "-q", "HEAD~1")
+        project.run("dvc", "checkout", "-q")
+        assert project.digests() == now
+        project.assert_settled()
+        project.run("git", "checkout", "-q", "-")
+        project.run("dvc", "checkout", "-q")
+        project.assert_settled()
+
     def test_a_fresh_clone_with_the_data_has_nothing_to_do(self, project, tmp_path):
         project.run("dvc", "remote", "add", "-f", "-d", "here", str(tmp_path / "remote"))
         project.run("dvc", "push", "-q")
-        project.run("git", "add", "-A")
-        author = ("-c", "user.name=t", "-c", "user.email=t@example.org")
-        project.run("git", *author, "commit", "-qm", "results")
+        project.commit("results")
         project.run("git", "clone", "-q", str(project.folder), str(tmp_path / "clone"))
         clone = Project(tmp_path / "clone")
         clone.run("dvc", "pull", "-q")

@@ -19,10 +19,15 @@ class Heard:
     def __init__(self, recogniser: Recogniser, path: Path, key: str) -> None:
         self.recogniser, self.path, self.key = recogniser, path, key
         self.known: dict[str, str] = {}
-        for line in path.read_text().splitlines() if path.exists() else []:
+        lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+        for line in lines:
             try:
                 digest, text = json.loads(line)
-            except ValueError:  # cut short when the work was interrupted
+            except (
+                ValueError,
+                TypeError,
+                RecursionError,
+            ):  # cut short when the work was interrupted
                 continue
             self.known[digest] = text
 

@@ -1,6 +1,5 @@
 """Corpora of utterances: `CORPORA[source](section, seed, root)` prepares one and lists it."""
 
-import csv
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields
@@ -53,15 +52,12 @@ def write_manifest(path: Path | str, utterances: Iterable[Utterance]) -> None:
 
 def read_manifest(path: Path | str) -> list[Utterance]:
     """Read what `write_manifest` wrote; raises `UserError` for anything else."""
-    try:
-        rows = io.read_table(path)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a manifest ({error}); {_AGAIN}") from error
+    rows = io.read_table(path)
     if not rows:
         raise UserError(f"{path}: lists no utterances; {_AGAIN}")
     utterances = []
     for line, row in enumerate(rows, start=2):
-        if list(row) != COLUMNS or None in row.values():
+        if list(row) != COLUMNS:
             raise UserError(
                 f"{path}: line {line} has not the columns {','.join(COLUMNS)}; {_AGAIN}"
             )

@@ -20,6 +20,7 @@ class Nmf:
     seed: int = 0
 
     def __call__(self, power: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
+        power = power.nan_to_num(0, 0, 0)  # of a bin with nothing to separate, see `Separator`
         floor = 1e-10 * power.mean((-2, -1), keepdim=True) + torch.finfo(power.dtype).tiny ** 0.5
         power = torch.maximum(power, floor)
         B, A = memory or self._start(power)

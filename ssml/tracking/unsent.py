@@ -1,6 +1,7 @@
 """The records that MLflow could not be given, as JSON lines in the working folder."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,14 +15,27 @@ FILE = "mlflow-unsent.jsonl"
 LASTING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE"}
 
 
+_waiting: list[str] = []  # lines that a full disk did not take yet
+
+
 def keep(record: Mapping[str, Any]) -> None:
-    """Append `record`; a full disk is only warned of."""
+    """Append `record`, and what a full disk did not take before; it waits in memory till then."""
     from filelock import FileLock
 
     path = Path(FILE).absolute()
+    _waiting.append(json.dumps(record) + "\n")
     try:
-        with FileLock(f"{path}.lock"), open(path, "a") as file:
-            file.write(json.dumps(record) + "\n")
+        with FileLock(f"{path}.lock"), open(path, "ab") as file:
+            end = file.tell()
+            # a line that was cut short would spoil the one after it
+            cut = end and path.read_bytes()[-1:] != b"\n"
+            try:
+                file.write(("\n" * bool(cut) + "".join(_waiting)).encode())
+                file.flush()
+            except OSError:
+                os.ftruncate(file.fileno(), end)
+                raise
+        _waiting.clear()
     except OSError as error:
         warn(error)
 
@@ -65,10 +79,13 @@ def _send_all(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _read(path: Path) -> list[dict[str, Any]]:
     """The records in `path`; lines cut short by a full disk are left out."""
     records = []
-    for line in path.read_text().splitlines() if path.exists() else []:
+    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+    for line in lines:
         try:
-            records.append(json.loads(line))
-        except ValueError:
+            record = json.loads(line)
+            record["run"], record["op"]
+            records.append(record)
+        except (ValueError, TypeError, KeyError, RecursionError):
             print(f"warning: {path}: a broken record is left out", file=sys.stderr)
     return records
 

@@ -1,0 +1,108 @@
+"""A checkout with tiny parameters in a folder of its own, and commands run in it."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+COPIED = (
+    *("Snakefile", "dvc.yaml", ".dvcignore", ".gitignore"),
+    *("pipeline", "ssml", "profiles", "presets"),
+)
+BIN = Path(sys.executable).parent
+IDS = ("results/tracked.json", "reports/runs.js")  # MLflow's own names of the runs
+MADE = ("data", "models", "results", "reports")
+
+
+class Project:
+    """A checkout with tiny parameters, and what was run in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def environment(self) -> dict[str, str]:
+        changed = {
+            **os.environ,
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "DVC_NO_ANALYTICS": "1",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        }
+        changed.pop("MLFLOW_TRACKING_URI", None)
+        changed.pop("PYTHONPATH", None)  # the project's own code, not this checkout's
+        return changed
+
+    def run(self, *command: str, fails: bool = False) -> str:
+        """Run a command there, check its exit code, and return all that it printed."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=900,
+        )
+        output = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, output[-6000:]
+        return output
+
+    def snakemake(self, *arguments: str, fails: bool = False) -> str:
+        return self.run("snakemake", "--cores", "2", *arguments, fails=fails)
+
+    def jobs(self) -> dict[str, int]:
+        """How many jobs of each rule Snakemake would run."""
+        printed = self.snakemake("-n")
+        return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", printed, re.M)}
+
+    def commit(self, message: str) -> None:
+        self.run("git", "add", "-A")
+        author = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        self.run("git", *author, "commit", "-qm", message)
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of everything the stages made."""
+        return {
+            str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for name in MADE
+            for path in sorted((self.folder / name).rglob("*"))
+            if path.is_file()
+        }
+
+    def changed(self, before: dict[str, str]) -> set[str]:
+        after = self.digests()
+        assert after.keys() == before.keys()
+        return {name for name in after if after[name] != before[name]}
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        path = self.folder / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    def assert_settled(self) -> None:
+        """Neither Snakemake nor DVC has anything to do."""
+        assert "Nothing to be done" in self.snakemake("-n")
+        assert "up to date" in self.run("dvc", "status")
+
+
+def checkout(folder: Path) -> Project:
+    """A new project in `folder`, committed, with nothing made yet."""
+    folder.mkdir(parents=True)
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=ignored)
+        else:
+            shutil.copy(source, folder / name)
+    (folder / ".dvc").mkdir()
+    shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
+    shutil.copy(ROOT / "tests/params.yaml", folder / "params.yaml")
+    project = Project(folder)
+    project.run("git", "init", "-q")
+    project.commit("start")
+    return project

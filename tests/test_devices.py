@@ -1,0 +1,108 @@
+"""Several processes train as one: parts of a batch, gradients averaged, the same weights."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ssml import devices
+from ssml.dataset import Example, Mixtures, draw_batch, encode_example, write_tar
+from ssml.devices import Share
+from ssml.errors import UserError
+from ssml.params import VariantParams
+from ssml.training import Trainer, fit, resume
+
+PARAMS = VariantParams.model_validate(
+    {
+        "loss": "sdr",
+        "network": {"name": "glu", "hidden": 8, "layers": 1},
+        "rule": "iss",
+        "stft": {"n_fft": 256, "hop": 64},
+        "iterations": (2, 3),
+        "batch": 4,
+        "seconds": 0.3,
+        "steps": 6,
+        "lr": 0.01,
+        "warmup": 2,
+        "clip": 50,
+        "average": 0.5,
+        "recompute": False,
+        "validate_every": 3,
+        "checkpoint_every": 2,
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def shard(tmp_path_factory):
+    path = tmp_path_factory.mktemp("mixtures") / "0.tar"
+    random = np.random.default_rng(0)
+
+    def items():
+        for i in range(4):
+            envelope = np.repeat(random.random((2, 20)) ** 4, 320, axis=1)
+            images = 0.3 * envelope * random.standard_normal((2, 6400)).clip(-3, 3)
+            mix = np.stack([images.sum(0), images[0] - 0.7 * images[1]])
+            yield f"m-{i}", encode_example(Example(mix, images, images, {"id": f"m-{i}"}), 16000)
+
+    write_tar(path, items())
+    return path
+
+
+def train(share: Share, shard: Path, path: Path) -> None:
+    torch.set_num_threads(1)
+    mixtures = Mixtures([shard], 16000)
+    trainer = Trainer(PARAMS, 1, 16000, torch.device("cpu"), share)
+    resume(trainer, path, "key")
+    fit(trainer, partial(draw_batch, mixtures), mixtures, path, "key")
+
+
+def fail(share: Share) -> None:
+    raise SystemExit(2 if share.rank == 1 else 0)
+
+
+def trained(path: Path) -> Trainer:
+    trainer = Trainer(PARAMS, 1, 16000, torch.device("cpu"))
+    assert resume(trainer, path, "key")
+    return trainer
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_the_parts_of_a_batch_are_the_batch(shard, ranks):
+    mixtures = Mixtures([shard], 16000)
+    whole = draw_batch(mixtures, 3, 4, 2000, 5)
+    parts = [draw_batch(mixtures, 3, 4, 2000, 5, rank, ranks) for rank in range(ranks)]
+    assert all(len(part.mix) == 4 // ranks for part in parts)
+    assert np.array_equal(np.concatenate([part.mix for part in parts]), whole.mix)
+    assert np.array_equal(np.concatenate([part.ref for part in parts]), whole.ref)
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(shard, tmp_path):
+    train(Share(), shard, tmp_path / "one.safetensors")
+    devices.each(2, train, shard, tmp_path / "two.safetensors")
+    one, two = trained(tmp_path / "one.safetensors"), trained(tmp_path / "two.safetensors")
+    for key in ("loss", "grad_norm"):
+        alone, together = ([row[key] for row in it.history] for it in (one, two))
+        np.testing.assert_allclose(together, alone, rtol=1e-3)
+    checked = [row["si_sdr"] for row in two.history if "si_sdr" in row]
+    assert len(checked) == 2
+    for key, value in one.state()[0].items():
+        if key.startswith(("network.", "average.")):
+            # Adam divides by the gradient's size: where that is rounding alone, so is the step
+            torch.testing.assert_close(two.state()[0][key], value, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_process_that_fails_ends_the_training():
+    with pytest.raises(SystemExit) as caught:
+        devices.each(2, fail)
+    assert caught.value.code == 2
+
+
+def test_a_batch_that_cannot_be_shared_is_named():
+    devices.check(2, 4)
+    with pytest.raises(UserError, match=r"train.devices: 3 cannot share a batch of 4"):
+        devices.check(3, 4)

@@ -1,0 +1,73 @@
+"""The same seed, the same bits: with one worker or four, in shards of any size, by both drivers."""
+
+import hashlib
+import tarfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.killing import small
+from tests.project import IDS, Project
+
+pytestmark = pytest.mark.slow
+
+
+def made(project: Project) -> dict[str, str]:
+    """What the stages made, less MLflow's own names of the runs."""
+    return {name: digest for name, digest in project.digests().items() if name not in IDS}
+
+
+def members(folder: Path) -> dict[str, str]:
+    """The digest of every member of the shards in `folder`."""
+    found = {}
+    for path in sorted(folder.glob("*.tar")):
+        with tarfile.open(path) as tar:
+            for member in tar:
+                file = tar.extractfile(member)
+                assert file and member.name not in found
+                found[member.name] = hashlib.sha256(file.read()).hexdigest()
+    return found
+
+
+@pytest.fixture(scope="module")
+def one_worker(tmp_path_factory) -> Project:
+    project = small(tmp_path_factory.mktemp("one") / "project")
+    project.run("snakemake", "--cores", "1", "--quiet", "all")
+    return project
+
+
+def test_four_workers_make_the_same(one_worker, tmp_path):
+    four = small(tmp_path / "project")
+    four.run("snakemake", "--cores", "4", "--quiet", "all")
+    assert made(four) == made(one_worker)
+
+
+def test_dvc_makes_the_same(one_worker, tmp_path):
+    by_dvc = small(tmp_path / "project")
+    by_dvc.run("dvc", "repro", "-q")
+    assert made(by_dvc) == made(one_worker)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_shards_of_another_size_hold_the_same(one_worker, tmp_path, size):
+    """Scenes, audio, the training that reads them, and its checkpoint's weights."""
+    other = small(tmp_path / "project")
+    path = other.folder / "params.yaml"
+    values = yaml.safe_load(path.read_text())
+    values["mix"]["shard"] = size
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    model = "models/learned-sdr.safetensors"
+    other.run("snakemake", "--cores", "2", "--quiet", "all", "--", "mixtures", model)
+    for name in ("train", "dev", "test2"):
+        place = f"data/mixtures/{name}"
+        assert members(other.folder / place) == members(one_worker.folder / place)
+        assert scenes(other, name) == scenes(one_worker, name)
+    for name in (model, "models/learned-sdr.history.csv"):
+        assert (other.folder / name).read_bytes() == (one_worker.folder / name).read_bytes()
+
+
+def scenes(project: Project, name: str) -> str:
+    return "".join(
+        path.read_text() for path in sorted((project.folder / f"data/scenes/{name}").iterdir())
+    )
