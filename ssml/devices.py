@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, distributed, multiprocessing, nn
+from torch import Tensor, distributed, nn
+from torch.multiprocessing.spawn import ProcessExitedException, spawn
 
 from .errors import UserError
 
@@ -65,8 +66,8 @@ def each(count: int, work: Callable[..., None], *arguments: Any) -> None:
         with tempfile.TemporaryDirectory() as folder:
             place = (Path(folder) / "meet").as_uri()
             try:
-                multiprocessing.spawn(_work, (count, place, work, arguments), count)
-            except multiprocessing.ProcessExitedException as error:  # it has said why
+                spawn(_work, (count, place, work, arguments), count)
+            except ProcessExitedException as error:  # it has said why
                 sys.exit(error.exit_code if error.exit_code > 0 else 1)
 
 

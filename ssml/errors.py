@@ -9,9 +9,15 @@ class UserError(Exception):
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a script's `main`; a `UserError` ends it with one line on stderr and exit code 2."""
+    """Run a script's `main`; a `UserError` ends it with one line on stderr and exit code 2.
+
+    Ctrl-C ends it with a line and exit code 130.
+    """
     try:
         main()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

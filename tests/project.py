@@ -56,7 +56,9 @@ class Project:
     def jobs(self) -> dict[str, int]:
         """How many jobs of each rule Snakemake would run."""
         printed = self.snakemake("-n")
-        return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", printed, re.M)}
+        found = {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", printed, re.M)}
+        found.pop("total", None)
+        return found
 
     def commit(self, message: str) -> None:
         self.run("git", "add", "-A")

@@ -75,7 +75,7 @@ def daemons(tmp_path):
 
 
 @pytest.fixture
-def slurm(tmp_path, daemons, monkeypatch):
+def slurm(request, tmp_path, daemons):
     """A cluster of this one machine."""
     need("munged", "slurmctld", "slurmd", "sbatch", module="snakemake_executor_plugin_slurm")
     # munged serves through a socket in the file system; its folders must be its own
@@ -106,7 +106,12 @@ def slurm(tmp_path, daemons, monkeypatch):
         f"NodeName={host} NodeAddr=127.0.0.1 CPUs={os.cpu_count()} RealMemory=8000\n"
         f"PartitionName=main Nodes={host} Default=YES State=UP\n"
     )
-    monkeypatch.setenv("SLURM_CONF", str(tmp_path / "slurm.conf"))
+    system = Path("/etc/slurm/slurm.conf")  # jobs are not told SLURM_CONF
+    if os.path.lexists(system):
+        pytest.skip(f"{system} is there already: this machine has a Slurm of its own")
+    system.parent.mkdir(exist_ok=True)
+    system.symlink_to(tmp_path / "slurm.conf")
+    request.addfinalizer(system.unlink)
     daemons.start("slurmctld", "-D", "-c")
     daemons.start("slurmd", "-D")
     wait_until(lambda: "idle" in subprocess.run(["sinfo"], capture_output=True, text=True).stdout)

@@ -38,3 +38,17 @@ def test_stages_import_only_what_they_use(modules, allowed):
         [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert set(eval(out.stdout)) <= set(allowed)
+
+
+@pytest.mark.parametrize(
+    "raised, code, words",
+    [
+        ("UserError('a.wav: is bad')", 2, "error: a.wav: is bad"),
+        ("KeyboardInterrupt", 130, "interrupted"),
+    ],
+)
+def test_a_script_ends_with_one_line(raised, code, words):
+    script = f"from ssml.errors import *\ndef main(): raise {raised}\nrun(main)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == code and line.startswith(words)

@@ -83,9 +83,10 @@ def _read(path: Path) -> list[dict[str, Any]]:
     for line in lines:
         try:
             record = json.loads(line)
-            record["run"], record["op"]
+            if not {"run", "op"} <= record.keys():
+                raise ValueError("no record")
             records.append(record)
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, AttributeError, RecursionError):
             print(f"warning: {path}: a broken record is left out", file=sys.stderr)
     return records
 
