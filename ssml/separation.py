@@ -26,6 +26,7 @@ from .updates import UPDATES
 Array = TypeVar("Array", np.ndarray, Tensor)
 
 RATE = 16000  # Hz, of every learned model
+LOUDEST = 3e3  # of a filter's gains: outputs that cancel each other by more than 70 dB are rounding
 WINDOW = 0.128  # s, about, where no n_fft is given: 2048 samples at 16 kHz
 
 
@@ -208,8 +209,8 @@ class Separator:
             # the axes left out are rows of their own: a square matrix has the inverse that scales
             full = torch.cat([W.to(T.dtype) @ T, rest], dim=-2)
             scaled = demixing.project_back(full, self.mic)[..., : W.shape[-2], :].to(W.dtype)
-        largest = scaled.abs().amax((-2, -1))  # beyond this, rounding is all that is left
-        nothing = (largest == 0) | (largest > torch.finfo(scaled.dtype).eps ** -0.5)
+        largest = scaled.abs().amax((-2, -1))
+        nothing = (largest == 0) | (largest > LOUDEST)
         alone = torch.zeros_like(scaled[..., 0, :])
         alone[..., self.mic] = 1
         scaled = torch.where(nothing[..., None, None], 0, scaled)
