@@ -219,7 +219,7 @@ class Separator:
 
 
 def exponent(x: Tensor) -> Tensor:
-    """The power of two (..., 1, 1) that brings x (..., M, N) into [-1, 1]: no digit is lost."""
+    """The power of two (..., 1, 1) that brings x (..., M, N) near [-1, 1]: no digit is lost."""
     largest = x.abs().amax((-2, -1), keepdim=True)
     most = int(np.log2(torch.finfo(x.dtype).max)) - 1
     return torch.ldexp(torch.ones_like(largest), -largest.frexp().exponent.clamp(-most, most))
