@@ -125,7 +125,7 @@ def pick(
 ) -> list[Utterance]:
     """One utterance of each of K distinct speakers."""
     speakers = rng.choice(list(pool), K, replace=False)
-    return [pool[speaker][rng.integers(len(pool[speaker]))] for speaker in speakers]
+    return [pool[speaker][int(rng.integers(len(pool[speaker])))] for speaker in speakers]
 
 
 def cut(
