@@ -215,7 +215,7 @@ rule train:
     benchmark:
         layout.timing("train", "{variant}")
     priority: 100
-    threads: lambda wildcards: max(1, (workflow.cores or 1) // len(VARIANTS))
+    threads: PARAMS.train.threads
     params:
         lambda wildcards: needs(
             "train",

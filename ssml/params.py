@@ -134,6 +134,7 @@ class TrainParams(Section):
     redraw: bool  # only its rooms: speech, levels and noise are drawn anew at each step
     dev: Name  # set to validate on
     devices: Count  # processes that share each batch, on a GPU each where there are GPUs
+    threads: Count  # of the CPU, of each training; another number rounds otherwise
     variants: dict[Name, VariantParams]
 
 
