@@ -184,8 +184,8 @@ class Separator:
         K = self.n_src or M
         if X.shape[-1] < K:
             raise UserError(
-                f"mix: {X.shape[-1]} frame(s) of {self.stft.n_fft} samples cannot be separated "
-                f"into {K} sources; give a longer recording"
+                f"mix: too short for {K} sources, which need as many frames of "
+                f"{self.stft.n_fft} samples; give a longer recording"
             )
         wide = X.transpose(-3, -2).to(torch.complex128)
         if K == M and start is None:

@@ -82,7 +82,7 @@ def check(separator: Separator, mix: np.ndarray) -> None:
 @pytest.mark.parametrize("mix", [TALK[:, 3000:3001], TALK[:, :60], MANY[:, :200]])
 def test_fewer_frames_than_sources_are_refused(mix):
     """Any filters would do for them: no output could be called separated."""
-    with pytest.raises(UserError, match=r"frame\(s\) of 256 samples cannot be separated"):
+    with pytest.raises(UserError, match="too short for . sources"):
         Separator("laplace", n_fft=256, hop=64)(mix)
 
 
