@@ -1,12 +1,11 @@
 """The pipeline killed in the middle of everything, gone on with, ends as if nothing had been."""
 
-import json
 import subprocess
 
 import pytest
 
 from tests import killing
-from tests.killing import campaign, draw
+from tests.killing import draw
 
 
 def test_the_points_of_a_seed_are_the_same_and_of_every_kind():
@@ -15,18 +14,6 @@ def test_the_points_of_a_seed_are_the_same_and_of_every_kind():
     assert {point.how for point in points} == set(killing.HOW)
     assert {point.driver for point in points} == set(killing.DRIVERS)
     assert {point.whom for point in points} == {"group", "stage", "driver"}
-
-
-@pytest.mark.slow
-def test_killed_at_drawn_points_the_results_are_the_same(tmp_path):
-    """Files, and every number in MLflow. `python -m tests.killing` tries more."""
-    campaign(tmp_path / "killed", points=8, seed=1, each=8)
-    rows = [json.loads(line) for line in (tmp_path / "killed/log.jsonl").read_text().splitlines()]
-    assert sum("how" in row for row in rows) == 8
-    assert any(row.get("code") == -9 for row in rows)
-    assert not any(row.get("traceback") for row in rows if row.get("how") != "interrupt")
-    (compared,) = [row["different"] for row in rows if "different" in row]
-    assert compared == {"files": [], "tracked": []}
 
 
 @pytest.mark.slow
