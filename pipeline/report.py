@@ -9,7 +9,7 @@ from ssml import io, layout, params, provenance
 from ssml.errors import run
 from ssml.report import claims, page, pictures, results, tables
 
-STAGES = ("corpus", "scenes", "mix", "train", "separate", "score", "transcribe")
+STAGES = layout.STAGES[: layout.STAGES.index("report")]  # what its numbers come from
 
 
 def main() -> None:

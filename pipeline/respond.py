@@ -5,17 +5,15 @@ from ssml import layout
 from ssml.bank import encode_room
 from ssml.dataset import write_tar
 from ssml.errors import run
-from ssml.io import read_lines
 from ssml.progress import progress
 from ssml.rooms import by_speaker, responses
-from ssml.scenes import Scene
+from ssml.scenes import read
 
 
 def main() -> None:
     params, arguments = parse(__doc__, "set", "shard")
     name, shard = arguments.set, arguments.shard
-    scenes = [Scene.from_json(line) for line in read_lines(layout.scenes(name, shard))]
-    order = params.mix.max_order
+    scenes, order = read(layout.scenes(name, shard)), params.mix.max_order
     write_tar(
         layout.responses(name, shard),
         (

@@ -34,11 +34,12 @@ def main() -> None:
     params, arguments = parse(__doc__, "variant")
     variant, count = params.train.variants[arguments.variant], params.train.devices
     devices.check(count, variant.batch)
+    known = params.scenes.sets[params.train.train]
     paths = [*layout.training(params), *layout.shards(params, params.train.dev)]
     facts = {
         **variant.model_dump(mode="json"),
         "seed": params.seed,
-        "rooms" if params.train.redraw else "mixtures": len(supply(params)[0]),
+        "rooms" if params.train.redraw else "mixtures": known.mixtures,
         "data": digest([sha256(path) for path in paths])[:16],
     }
     if params.train.redraw:

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import mixing, scenes
 from .corpora import Utterance, load
-from .dataset import Batch, Tar, positions
+from .dataset import Batch, Tar, latest_cut, positions, turn
 from .errors import UserError
 from .params import MixParams, ScenesParams
 from .provenance import generator
@@ -72,9 +72,7 @@ class Bank:
 
     def draw(self, position: int, n_samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Mixture (M, N) and references (K, N) number `position`, by `(seed, position)` alone."""
-        epoch, place = divmod(position, len(self))
-        order = generator(seed, "epoch", epoch).permutation(len(self))
-        room = self.room(int(order[place]))
+        room = self.room(turn(position, len(self), seed))
         rng = generator(seed, "draw", position)
         order = rng.permutation(len(room.mics))
         responses, mics = room.responses[:, order], room.mics[order]
@@ -93,8 +91,7 @@ class Bank:
         picks = scenes.pick(self.pool, self.chosen.speakers, rng)
         length, cuts = scenes.cut(self.chosen, picks, self.fs, rng)
         spoken = min(stop - first for first, stop in cuts)
-        latest = min(length - n_samples, spoken - n_samples // 4)  # as `dataset.draw_batch`
-        start = int(rng.integers(max(latest, 0) + 1))
+        start = int(rng.integers(latest_cut(length, spoken, n_samples) + 1))
         before = min(start, responses.shape[-1] - 1)  # whose reverberation is still heard
         dry = np.zeros((len(picks), before + n_samples), np.float32)
         for k, (pick, (first, stop)) in enumerate(zip(picks, cuts, strict=True)):

@@ -137,6 +137,20 @@ def positions(step: int, size: int, rank: int = 0, ranks: int = 1) -> range:
     return range(first, last)
 
 
+def turn(position: int, count: int, seed: int) -> int:
+    """Which of `count` mixtures or rooms is number `position`: each once an epoch, in any order."""
+    epoch, place = divmod(position, count)
+    return int(generator(seed, "epoch", epoch).permutation(count)[place])
+
+
+def latest_cut(length: int, heard: int, n_samples: int) -> int:
+    """The last sample that a cut of a mixture of `length` samples may begin with.
+
+    There every source, all of which are heard for `heard` samples, has a quarter of a cut to say.
+    """
+    return max(min(length - n_samples, heard - n_samples // 4), 0)
+
+
 def draw_batch(
     mixtures: Mixtures,
     step: int,
@@ -149,16 +163,14 @@ def draw_batch(
     """Batch number `step`: random cuts of mixtures, every mixture once an epoch.
 
     Of `ranks` processes, each gets its own part of the batch. Depends on `(seed, step)` alone, so
-    training resumes without a state. A cut begins where every source still has a quarter of its
-    length to say; a mixture shorter than `n_samples` is padded with zeros at its end.
+    training resumes without a state. A mixture shorter than `n_samples` is padded with zeros at
+    its end.
     """
     mix, ref = [], []
     for position in positions(step, size, rank, ranks):
-        epoch, place = divmod(position, len(mixtures))
-        order = generator(seed, "epoch", epoch).permutation(len(mixtures))
-        example = mixtures[int(order[place])]
-        latest = min(example.mix.shape[1] - n_samples, _last_heard(example) - n_samples // 4)
-        start = int(generator(seed, "cut", position).integers(max(latest, 0) + 1))
+        example = mixtures[turn(position, len(mixtures), seed)]
+        latest = latest_cut(example.mix.shape[1], _last_heard(example), n_samples)
+        start = int(generator(seed, "cut", position).integers(latest + 1))
         for parts, audio in ((mix, example.mix), (ref, example.reverberant)):
             cut = audio[:, start : start + n_samples]
             parts.append(np.pad(cut, ((0, 0), (0, n_samples - cut.shape[1]))))

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from ssml import devices
-from ssml.dataset import Example, Mixtures, draw_batch, encode_example, write_tar
+from ssml.dataset import Mixtures, draw_batch
 from ssml.devices import Share
 from ssml.errors import UserError
 from ssml.params import VariantParams
 from ssml.training import Trainer, fit, resume
+from tests.conftest import noise_shard
 
 PARAMS = VariantParams.model_validate(
     {
@@ -37,18 +38,7 @@ PARAMS = VariantParams.model_validate(
 
 @pytest.fixture(scope="module")
 def shard(tmp_path_factory):
-    path = tmp_path_factory.mktemp("mixtures") / "0.tar"
-    random = np.random.default_rng(0)
-
-    def items():
-        for i in range(4):
-            envelope = np.repeat(random.random((2, 20)) ** 4, 320, axis=1)
-            images = 0.3 * envelope * random.standard_normal((2, 6400)).clip(-3, 3)
-            mix = np.stack([images.sum(0), images[0] - 0.7 * images[1]])
-            yield f"m-{i}", encode_example(Example(mix, images, images, {"id": f"m-{i}"}), 16000)
-
-    write_tar(path, items())
-    return path
+    return noise_shard(tmp_path_factory.mktemp("mixtures") / "0.tar", 0.4)
 
 
 def train(share: Share, shard: Path, path: Path) -> None:

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from ssml import checkpoint
-from ssml.dataset import Batch, Example, Mixtures, draw_batch, encode_example, write_tar
+from ssml.dataset import Batch, Mixtures, draw_batch
 from ssml.errors import UserError
 from ssml.params import VariantParams
 from ssml.training import Trainer, fit, resume
-from tests.conftest import spectrogram
+from tests.conftest import noise_shard, spectrogram
 
 PARAMS = VariantParams(
     loss="sdr",
@@ -32,19 +32,7 @@ PARAMS = VariantParams(
 
 @pytest.fixture(scope="module")
 def mixtures(tmp_path_factory):
-    """Instantaneous mixtures of modulated noise: separable, and quick."""
-    path = tmp_path_factory.mktemp("mixtures") / "0.tar"
-    random = np.random.default_rng(0)
-
-    def items():
-        for i in range(4):
-            envelope = np.repeat(random.random((2, 20)) ** 4, 640, axis=1)
-            images = 0.3 * envelope * random.standard_normal((2, 12800)).clip(-3, 3)
-            mix = np.stack([images.sum(0), images[0] - 0.7 * images[1]])
-            yield f"m-{i}", encode_example(Example(mix, images, images, {"id": f"m-{i}"}), 16000)
-
-    write_tar(path, items())
-    return Mixtures([path], 16000)
+    return Mixtures([noise_shard(tmp_path_factory.mktemp("mixtures") / "0.tar", 0.8)], 16000)
 
 
 def train(mixtures, path, params=PARAMS, stop=None, seed=1):

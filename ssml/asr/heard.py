@@ -23,11 +23,7 @@ class Heard:
         for line in lines:
             try:
                 digest, text = json.loads(line)
-            except (
-                ValueError,
-                TypeError,
-                RecursionError,
-            ):  # cut short when the work was interrupted
+            except (ValueError, TypeError, RecursionError):  # cut short, or spoiled
                 continue
             self.known[digest] = text
 
