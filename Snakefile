@@ -73,6 +73,11 @@ def trained_by(wildcards):
     return layout.trained(PARAMS.separate.methods[wildcards.method]) or []
 
 
+def started_by(wildcards):
+    """The model that a training starts from."""
+    return layout.start(PARAMS, wildcards.variant) or []
+
+
 def separated_by(wildcards):
     """The separated set; nothing for the pseudo-methods, which need only the mixtures."""
     known = wildcards.method in METHODS
@@ -208,6 +213,7 @@ rule train:
     input:
         layout.MANIFEST if PARAMS.train.redraw else [],
         TRAINING,
+        started_by,
     output:
         "models/{variant}.safetensors",
         "models/{variant}.json",

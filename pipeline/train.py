@@ -45,6 +45,8 @@ def main() -> None:
     if params.train.redraw:
         sections = [part.model_dump(mode="json") for part in (params.scenes, params.mix)]
         facts["drawn"] = digest([sha256(layout.MANIFEST), *sections])[:16]
+    if start := layout.start(params, arguments.variant):
+        facts["started"] = sha256(start)[:16]
     facts |= {"devices": count} if count > 1 else {}  # results differ by rounding
     devices.each(count, train, params, arguments.variant, facts)
 
@@ -54,7 +56,11 @@ def train(share: Share, params: Params, name: str, facts: dict[str, Any]) -> Non
     variant = params.train.variants[name]
     known, draw = supply(params)
     dev = Mixtures(layout.shards(params, params.train.dev), params.fs)
-    trainer = Trainer(variant, params.seed, params.fs, share.device(), share)
+    start = layout.start(params, name)
+    begin = checkpoint.read_tensors(start) if start else None
+    # other mixtures than the model had that it starts from
+    seed = int(digest([params.seed, facts["started"]])[:8], 16) if start else params.seed
+    trainer = Trainer(variant, seed, params.fs, share.device(), share, begin)
     source = code("pipeline.train")
     key = digest([facts, source])
     resume(trainer, layout.checkpoint(name), key)

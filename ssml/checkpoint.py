@@ -80,6 +80,19 @@ def load(path: Path | str) -> Trained:
     return Trained(network.eval(), stft, card)
 
 
+def begin(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Give `network` the weights of another, which may lack some of its own: those stay.
+
+    Raises `UserError` if the other has weights that it lacks, or of another shape.
+    """
+    try:
+        unknown = network.load_state_dict(tensors, strict=False).unexpected_keys
+    except RuntimeError as error:
+        raise UserError(f"start: {' '.join(str(error).split())}") from error
+    if unknown:
+        raise UserError(f"start: the network has no {', '.join(unknown)}; give it as many layers")
+
+
 def read_tensors(path: Path | str) -> dict[str, Tensor]:
     """The tensors of a safetensors file."""
     try:

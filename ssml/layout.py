@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from . import pretrained
 from .params import BOUND_NAMES, CLASSICAL_NAMES, MethodParams, Params
 
 CORPUS = Path("data/corpus")
@@ -66,6 +67,14 @@ def trained(method: MethodParams) -> Path | None:
     if method.model in (*CLASSICAL_NAMES, *BOUND_NAMES):
         return None
     return Path(method.model) if method.is_path else model(method.model)
+
+
+def start(params: Params, variant: str) -> Path | None:
+    """The model that a training starts from, if it starts from one."""
+    name = params.train.variants[variant].start
+    if name is None or name in params.train.variants:
+        return model(name) if name else None
+    return pretrained.path(name) or Path(name)
 
 
 def history(variant: str) -> Path:

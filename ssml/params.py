@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from . import pretrained
 from .errors import UserError
 
 Positive = Annotated[float, Field(gt=0)]
@@ -127,6 +128,7 @@ class VariantParams(Section):
     recompute: bool  # memory that does not grow with the iterations, for a third more time
     validate_every: Count  # steps
     checkpoint_every: Count  # steps
+    start: str | None = None  # variant, shipped model or path whose weights it starts from
 
 
 class TrainParams(Section):
@@ -206,6 +208,15 @@ class Params(Section):
         check("train.dev", self.train.dev, known)
         for name in self.separate.sets:
             check("separate.sets", name, known)
+        variants = self.train.variants
+        for name, variant in variants.items():
+            start, before = variant.start, {name}
+            if start and not start.endswith(".safetensors"):
+                check(f"train.variants.{name}.start", start, {*variants, *pretrained.names()})
+            while start in variants:
+                if start in before:
+                    raise ValueError(f"train.variants.{name}.start: '{start}' leads back to it")
+                before, start = before | {start}, variants[start].start
         methods = self.separate.methods
         for reserved in {"mixture", "reference"} & methods.keys():
             raise ValueError(f"separate.methods.{reserved}: the name is taken; choose another")

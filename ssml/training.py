@@ -42,14 +42,18 @@ class Trainer:
         fs: int,
         device: torch.device,
         share: Share = Share(),  # noqa: B008
+        start: Mapping[str, Tensor] | None = None,
     ) -> None:
+        """`start` are weights to begin with; those it has not begin as in any training."""
         self.params, self.seed, self.fs, self.device = params, seed, fs, device
-        self.share = share
+        self.share, self.start = share, start
         self.stft = Stft(**params.stft.model_dump())
         self.loss, self.rule = losses.LOSSES[params.loss], UPDATES[params.rule]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = checkpoint.build(params.network, self.stft.bins).to(device)
+        if start is not None:
+            checkpoint.begin(self.network, start)
         self.shared_cost = share.synchronised(_Cost(self))
         self.average = {key: value.clone() for key, value in self.network.state_dict().items()}
         self.best = {key: value.clone() for key, value in self.average.items()}
@@ -258,7 +262,8 @@ def resume(trainer: Trainer, path: Path, key: str) -> bool:
             trainer.restore(tensors, json.loads(metadata["notes"]))
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         # nothing of it, where a part was taken already
-        fresh = Trainer(trainer.params, trainer.seed, trainer.fs, trainer.device, trainer.share)
+        made_of = (trainer.params, trainer.seed, trainer.fs, trainer.device)
+        fresh = Trainer(*made_of, trainer.share, trainer.start)
         trainer.__dict__.update(fresh.__dict__)
         print(f"{path}: not a whole checkpoint ({error}); not used", file=sys.stderr)
         return False

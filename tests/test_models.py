@@ -2,21 +2,23 @@ import pytest
 import torch
 
 from ssml.models import CLASSICAL, NETWORKS
+from ssml.models.surrogate import activity
 from tests.conftest import spectrogram
 
 BINS = 33
 
 
-def network(name, dtype=torch.float64):
+def network(name, dtype=torch.float64, **arguments):
     """A network whose every weight matters: trained ones are not zero where fresh ones are."""
     torch.manual_seed(0)
-    made = NETWORKS[name](bins=BINS, hidden=16).to(dtype)
+    made = NETWORKS[name](bins=BINS, hidden=16, **arguments).to(dtype)
     for value in made.parameters():
         torch.nn.init.normal_(value, std=0.3)
     return made
 
 
 MODELS = {**CLASSICAL, **{name: lambda name=name: network(name) for name in NETWORKS}}
+MODELS["glu, others"] = lambda: network("glu", others=True)
 
 
 @pytest.fixture(params=sorted(MODELS))
@@ -60,6 +62,19 @@ def test_any_level_gives_finite_weights(model, level):
     assert torch.isfinite(U).all() and (U > 0).all()
 
 
+def test_activity_knows_no_scale_of_a_bin():
+    P = power(batch=(2,))
+    gains = torch.rand(2, 3, BINS, 1, dtype=P.dtype) + 0.1
+    torch.testing.assert_close(activity(P * gains), activity(P))
+    torch.testing.assert_close(activity(P[:, :1].expand_as(P)), torch.zeros_like(P))
+
+
+def test_an_unlearned_network_does_not_look_at_the_others():
+    plain, seeing = (NETWORKS["glu"](bins=BINS, hidden=16, others=o).double() for o in (0, 1))
+    seeing.load_state_dict(plain.state_dict(), strict=False)
+    assert torch.equal(plain(power())[0], seeing(power())[0])
+
+
 def test_laplace_and_gauss_are_their_formulas():
     P = power()
     norm = P.sum(-2, keepdim=True)
@@ -75,7 +90,7 @@ def test_nmf_updates_lower_the_divergence():
     assert costs == sorted(costs, reverse=True)
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
-def test_gradients_of_networks_are_right(name):
-    made, P = network(name), power(2).requires_grad_()
+@pytest.mark.parametrize("name, others", [*((n, False) for n in sorted(NETWORKS)), ("glu", True)])
+def test_gradients_of_networks_are_right(name, others):
+    made, P = network(name, others=others), power(2).requires_grad_()
     assert torch.autograd.gradcheck(lambda P: made(P)[0], (P[..., :4].detach().requires_grad_(),))

@@ -80,6 +80,21 @@ def test_training_separates_better_than_it_began(mixtures, tmp_path):
     assert trainer.history[-1]["si_sdr"] > before + 1
 
 
+def test_a_training_starts_from_the_weights_of_another(mixtures):
+    """Those of a smaller network too: what it lacks begins without effect."""
+    before = checkpoint.build(PARAMS.network, 129).state_dict()
+    seeing = PARAMS.model_copy(update={"network": {**PARAMS.network, "others": True}})
+    for params in (PARAMS, seeing):
+        trainer = Trainer(params, 1, 16000, torch.device("cpu"), start=before)
+        for state in (trainer.network.state_dict(), trainer.average):
+            assert all(torch.equal(state[key], value) for key, value in before.items())
+    deeper = checkpoint.build({**PARAMS.network, "layers": 4}, 129).state_dict()
+    with pytest.raises(UserError, match="start: the network has no mix"):
+        Trainer(PARAMS, 1, 16000, torch.device("cpu"), start=deeper)
+    with pytest.raises(UserError, match="start: .*size mismatch"):
+        Trainer(PARAMS, 1, 16000, torch.device("cpu"), start={"frame": torch.ones(3, 1)})
+
+
 @pytest.mark.parametrize("loss", ["sdr", "coherence"])
 def test_more_iterations_cost_less(loss, mixtures):
     params = PARAMS.model_copy(update={"loss": loss})

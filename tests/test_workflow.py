@@ -13,7 +13,7 @@ import yaml
 from ssml.asr import ASR, wer, word_errors
 from ssml.corpora.grammar import jsgf
 from ssml.evaluation import outcomes
-from ssml.io import read_json, read_table
+from ssml.io import read_json, read_table, sha256
 from ssml.layout import REFERENCE
 from ssml.params import load
 from tests import browser
@@ -208,6 +208,23 @@ class TestWholePipeline:
         clone = Project(tmp_path / "clone")
         clone.run("dvc", "pull", "-q")
         clone.assert_settled()
+
+    def test_a_training_follows_the_one_it_starts_from(self, project):
+        path = project.folder / "params.yaml"
+        values = yaml.safe_load(path.read_text())
+        variants = values["train"]["variants"]
+        variants["learned-coherence"]["start"] = "learned-sdr"
+        path.write_text(yaml.safe_dump(values, sort_keys=False))
+        before = read_json(project.folder / "models/learned-sdr.json")
+        project.snakemake("models")
+        first = sha256(project.folder / "models/learned-sdr.safetensors")
+        assert read_json(project.folder / "models/learned-sdr.json") == before
+        card = read_json(project.folder / "models/learned-coherence.json")
+        assert card["start"] == "learned-sdr" and card["started"] == first[:16]
+        variants["learned-sdr"]["lr"] = 0.003
+        path.write_text(yaml.safe_dump(values, sort_keys=False))
+        planned = project.snakemake("models", "-n")
+        assert all(f"models/{name}.safetensors" in planned for name in variants)
 
     def test_training_on_rooms_alone(self, project):
         """The last one here: with `redraw` rooms are stored, of which training draws mixtures."""

@@ -8,9 +8,11 @@ from .surrogate import Surrogate
 class Dilated(Surrogate):
     """Residual blocks: a gated mix of channels, then each of them over frames 1, 2, 4 ... apart."""
 
-    def __init__(self, bins: int, hidden: int = 96, layers: int = 5, kernel: int = 3) -> None:
+    def __init__(
+        self, bins: int, hidden: int = 96, layers: int = 5, kernel: int = 3, others: bool = False
+    ) -> None:
         """`bins` frequencies, `hidden` channels; `layers` double the reach of `kernel` frames."""
-        super().__init__(bins, hidden)
+        super().__init__(bins, hidden, others)
         self.mix = nn.ModuleList(nn.Conv1d(hidden, 2 * hidden, 1) for _ in range(layers))
         self.over = nn.ModuleList(
             nn.Conv1d(

@@ -6,9 +6,11 @@ from .surrogate import Surrogate
 
 
 class Glu(Surrogate):
-    def __init__(self, bins: int, hidden: int = 96, layers: int = 2, kernel: int = 3) -> None:
+    def __init__(
+        self, bins: int, hidden: int = 96, layers: int = 2, kernel: int = 3, others: bool = False
+    ) -> None:
         """`bins` frequencies, `hidden` channels in `layers` convolutions of `kernel` frames."""
-        super().__init__(bins, hidden)
+        super().__init__(bins, hidden, others)
         self.mix = nn.ModuleList(
             nn.Conv1d(hidden, 2 * hidden, kernel, padding=kernel // 2) for _ in range(layers)
         )

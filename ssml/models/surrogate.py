@@ -18,10 +18,13 @@ class Surrogate(nn.Module):
     source and bin, which no update's direction depends on: it is chosen so that the weighted power
     is one, which keeps the outputs at their level for any number of iterations.
 
+    With `others` a network also sees how active a source is in each bin against the mean of all
+    (`activity`), whose part in `g` starts at zero: still one network for any number of sources.
+
     Networks differ in `body`, which maps channels over time (batch, hidden, T) to as many.
     """
 
-    def __init__(self, bins: int, hidden: int) -> None:
+    def __init__(self, bins: int, hidden: int, others: bool = False) -> None:
         super().__init__()
         self.encode = nn.Conv1d(bins + 1, 2 * hidden, 1)
         self.decode = nn.Conv1d(hidden, bins, 1)
@@ -29,6 +32,10 @@ class Surrogate(nn.Module):
         nn.init.zeros_(self.decode.bias)  # type: ignore[arg-type]
         self.own = nn.Parameter(torch.zeros(bins, 1))
         self.frame = nn.Parameter(torch.full((bins, 1), 0.5))
+        self.others = nn.Conv1d(bins, 2 * hidden, 1, bias=False) if others else None
+        if self.others is not None:
+            nn.init.zeros_(self.others.weight)
+            self.share = nn.Parameter(torch.zeros(bins, 1))
 
     def body(self, h: Tensor) -> Tensor:
         raise NotImplementedError
@@ -39,8 +46,22 @@ class Surrogate(nn.Module):
         p = (power / scale).flatten(0, -3)  # (batch K, F, T)
         own = (p + FLOOR).log()
         frame = (p.mean(-2, keepdim=True) + 10 * FLOOR).log()
-        h = nn.functional.glu(self.encode(torch.cat([own / 4 + 1.5, frame / 3], -2)), -2)
-        g = self.decode(self.body(h)) + self.own * own + self.frame * frame
+        seen = self.encode(torch.cat([own / 4 + 1.5, frame / 3], -2))
+        share = 0.0
+        if self.others is not None:
+            active = activity(power).flatten(0, -3)
+            seen, share = seen + self.others(active), self.share * active
+        h = self.body(nn.functional.glu(seen, -2))
+        g = self.decode(h) + self.own * own + self.frame * frame + share
         u = torch.sigmoid(-g).clamp_min(RANGE)
         u = u / ((u * p).mean(-1, keepdim=True) + 0.1 * FLOOR)
         return u.reshape(power.shape) / scale, memory
+
+
+def activity(power: Tensor) -> Tensor:
+    """Log-power against the mean of all sources, each at unit mean power in a bin; as `power`.
+
+    (..., K, F, T). No scale of an output in a bin, which is arbitrary, changes it.
+    """
+    level = power / (power.mean(-1, keepdim=True) + torch.finfo(power.dtype).tiny ** 0.5)
+    return (level + 1e-3).log() - (level.mean(-3, keepdim=True) + 1e-3).log()
