@@ -11,9 +11,8 @@ from .. import io
 from ..errors import UserError
 from ..params import CorpusParams
 from . import librispeech, synthetic
-from .utterance import Utterance
+from .utterance import FS, Utterance
 
-FS = 16000  # Hz
 COLUMNS = [field.name for field in fields(Utterance)]
 CORPORA: dict[str, Callable[[CorpusParams, int, Path], list[Utterance]]] = {
     "synthetic": synthetic.prepare,

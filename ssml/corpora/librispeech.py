@@ -10,9 +10,8 @@ from .. import io
 from ..errors import UserError
 from ..params import CorpusParams, LibriSpeechParams
 from .download import fetch
-from .utterance import Utterance
+from .utterance import FS, Utterance
 
-FS = 16000  # Hz
 ID = re.compile(r"[^-\s]+-[^-\s]+-[^-\s]+")
 KEY = "corpus.librispeech"
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from ..errors import UserError
 from . import espeak
+from .utterance import FS
 from .voices import Voice
 
-FS = 16000  # Hz
 LEVEL = 0.05  # RMS of the speech, its pauses left out
 PEAK = 0.99
 MEND = "reinstall espeakng-loader"

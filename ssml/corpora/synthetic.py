@@ -12,8 +12,8 @@ from .. import io, provenance
 from ..errors import UserError
 from ..params import CorpusParams, SyntheticParams
 from . import grammar, voices
-from .speech import FS, Speaker, engine
-from .utterance import Split, Utterance
+from .speech import Speaker, engine
+from .utterance import FS, Split, Utterance
 from .voices import Measure, Voice
 
 FIRST: dict[Split, int] = {"train": 1001, "dev": 2001, "test": 3001}  # speaker numbers

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+FS = 16000  # Hz, of every corpus
 Split = Literal["train", "dev", "test"]
 
 

@@ -1,0 +1,146 @@
+"""`ssml separate`: what comes out."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from ssml import recordings
+from ssml.separation import separate
+from ssml.stream import order
+from tests.cli.shell import QUICK, listed, read, record, refused, run
+from tests.conftest import tiny_model
+
+
+@pytest.mark.parametrize("fs", [16000, 44100])
+@pytest.mark.parametrize("K", [2, 3])
+def test_outputs_are_the_librarys(capsys, K, fs):
+    mix = record("talk.wav", K, fs)
+    code, out, err = run(capsys, "separate", "talk.wav", "out", *QUICK)
+    assert code == 0 and err == ""
+    paths = [f"out/talk-{k + 1}.wav" for k in range(K)]
+    assert out.startswith(f"talk.wav -> {' '.join(paths)} (real-time factor")
+    assert listed("out") == [f"talk-{k + 1}.wav" for k in range(K)]
+    expected = separate(mix, fs=fs, n_fft=256, n_iter=3)
+    np.testing.assert_allclose(read(*paths), expected, atol=1e-6)
+    assert {soundfile.info(path).samplerate for path in paths} == {fs}
+    np.testing.assert_allclose(read(*paths).sum(0), mix[0], atol=1e-4)
+
+
+def test_fewer_sources_another_microphone_and_rule(capsys):
+    mix = record("talk.wav", 3)
+    options = ["--sources", 2, "--mic", 3, "--rule", "ip", "--model", "gauss", "--hop", 32]
+    assert run(capsys, "separate", "talk.wav", "out", *QUICK, *options)[0] == 0
+    expected = separate(mix, n_src=2, mic=2, rule="ip", model="gauss", n_fft=256, hop=32, n_iter=3)
+    np.testing.assert_allclose(read("out/talk-1.wav", "out/talk-2.wav"), expected, atol=1e-6)
+    assert len(listed("out")) == 2
+
+
+def test_a_trained_model_by_name_and_path_at_another_rate(capsys):
+    tiny_model("models/mine.safetensors")
+    mix = record("talk.wav", 2, 44100)
+    for name in ("mine", "models/mine.safetensors"):
+        words = ["separate", "talk.wav", name.split("/")[0], "--model", name, "--iterations", 2]
+        assert run(capsys, *words)[0] == 0
+        expected = separate(mix, model="models/mine.safetensors", fs=44100, n_iter=2)
+        found = read(*(f"{words[2]}/talk-{k}.wav" for k in (1, 2)))
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert "--n-fft: 512, but" in refused(
+        capsys, "separate", "talk.wav", "out", "--model", "mine", "--n-fft", 512
+    )
+    assert "mine                 glu, STFT 256/64" in run(capsys, "models")[1]
+    code, out, _ = run(capsys, "models", "mine")
+    assert code == 0 and '"hop": 64' in out and "trained values:" in out
+
+
+def test_json_is_all_that_is_on_stdout(capsys):
+    mix = record("talk.wav")
+    code, out, _ = run(capsys, "separate", "talk.wav", "none.wav", "out", "--json", *QUICK)
+    said = json.loads(out)
+    (one,) = said["done"]
+    assert code == 1 and one["outputs"] == ["out/talk-1.wav", "out/talk-2.wav"]
+    assert one["fs"] == 16000 and one["samples"] == mix.shape[-1] and one["gain"] == 1
+    assert said["errors"] == [{"input": "none.wav", "error": "none.wav: no such file"}]
+    assert said["settings"]["model"] == "laplace"
+
+
+def test_the_word_on_the_separation_is_printed_and_in_the_json(capsys):
+    mix = record("talk.wav")
+    soundfile.write("half.wav", (mix * [[1], [0]]).T, 16000, subtype="FLOAT")
+    out = run(capsys, "separate", "half.wav", "out", *QUICK)[1]
+    assert "condition" in out and "T60" in out and "hint: channel 2 is silent" in out
+    (one,) = json.loads(run(capsys, "separate", "half.wav", "o", "--json", *QUICK)[1])["done"]
+    assert one["diagnosis"]["silent_channels"] == [2] and one["diagnosis"]["hints"]
+    assert len(one["diagnosis"]["changes"]) == 3
+
+
+def test_plot_writes_a_picture_beside_the_outputs(capsys):
+    record("talk.wav")
+    assert run(capsys, "separate", "talk.wav", "out", "--plot", *QUICK)[0] == 0
+    assert listed("out") == ["talk-1.wav", "talk-2.wav", "talk.png"]
+    picture = Path("out/talk.png").read_bytes()
+    assert picture.startswith(b"\x89PNG") and len(picture) > 10_000
+    message = refused(capsys, "separate", "talk.wav", "new", "--plot", "--iterations", "-1")
+    assert "--iterations: -1 is below 0" in message
+    Path("new").mkdir()
+    Path("new/talk.png").write_bytes(b"mine")
+    assert "new/talk.png exists" in refused(capsys, "separate", "talk.wav", "new", "--plot")
+
+
+def test_plot_without_matplotlib_names_the_extra(capsys, monkeypatch):
+    record("talk.wav")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for module in ("ssml.figures", "ssml.spectrograms"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        monkeypatch.delattr(module, raising=False)
+    message = refused(capsys, "separate", "talk.wav", "out", "--plot", *QUICK)
+    assert message == "error: --plot: matplotlib is missing; pip install 'ssml[plot]'\n"
+
+
+def test_flac_never_clips(capsys):
+    mix = 3 * record("talk.wav")
+    soundfile.write("talk.wav", mix.T, 16000, subtype="FLOAT")
+    words = ["separate", "talk.wav", "out", "--format", "flac", "--json", *QUICK]
+    (one,) = json.loads(run(capsys, *words)[1])["done"]
+    found = read(*one["outputs"])
+    assert one["gain"] < 1 and np.abs(found).max() == pytest.approx(1, abs=1e-5)
+    expected = separate(mix, n_fft=256, n_iter=3)
+    np.testing.assert_allclose(found / one["gain"], expected, atol=1e-5)
+    assert soundfile.info(one["outputs"][0]).subtype == "PCM_24"
+
+
+def test_blocks_keep_the_order_of_the_sources(capsys):
+    record("long.wav", seconds=24)
+    words = ["separate", "long.wav", "--n-fft", 512, "--json"]
+    reports = [
+        json.loads(run(capsys, *words, folder, "--block", block)[1])["done"][0]
+        for folder, block in (("whole", 60), ("cut", 6))
+    ]
+    assert reports[0]["blocks"] == 1 and reports[1]["blocks"] > 3
+    whole, cut = (read(*report["outputs"]) for report in reports)
+    assert whole.shape == cut.shape
+    for start in range(0, whole.shape[1], 32000):
+        a, b = (x[:, start : start + 32000] for x in (whole, cut))
+        assert list(order(a, b)) == list(order(whole, cut))
+    np.testing.assert_allclose(cut.sum(0), whole.sum(0), atol=1e-4)
+
+
+def test_a_recording_that_fits_a_block_is_one(capsys):
+    mix = record("talk.wav", seconds=1)
+    assert run(capsys, "separate", "talk.wav", "out", "--block", 1, *QUICK)[0] == 0
+    expected = separate(mix, n_fft=256, n_iter=3)
+    np.testing.assert_allclose(read("out/talk-1.wav", "out/talk-2.wav"), expected, atol=1e-6)
+
+
+def test_folders_and_patterns(capsys):
+    (folder := Path("day")).mkdir()
+    record(folder / "b.wav")
+    record(folder / "a.flac", subtype="PCM_16")
+    (folder / "notes.txt").write_text("not audio")
+    assert recordings.find(["day"]) == [folder / "a.flac", folder / "b.wav"]
+    assert recordings.find(["d*/*.wav", "day/b.wav"]) == [folder / "b.wav"]
+    assert run(capsys, "separate", "day", "out", *QUICK)[0] == 0
+    assert listed("out") == ["a-1.wav", "a-2.wav", "b-1.wav", "b-2.wav"]
