@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ssml import iva
+from ssml import allocator, iva
 from ssml.losses import LOSSES, Sources, pit
 from ssml.models import NETWORKS
 from ssml.stft import Stft
@@ -63,6 +63,7 @@ def step(way: str, model: nn.Module, mix: Tensor, ref: Tensor, n_iter: int) -> N
 
 def one(way: str, network: str, n_iter: int, rounds: int, threads: int) -> dict[str, Any]:
     """Seconds of each round but the first, and the peak of memory in MB; for a process alone."""
+    allocator.keep_freed()  # as `pipeline.train` does, for all ways
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     ref = torch.randn(4, 2, 96000) * torch.rand(4, 2, 188).repeat_interleave(512, -1)[..., :96000]

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from pipeline.arguments import parse
-from ssml import layout, methods
+from ssml import allocator, layout, methods
 from ssml.dataset import Mixtures, write_tar
 from ssml.errors import run
 from ssml.io import encode_flac
@@ -14,6 +14,7 @@ from ssml.progress import progress
 
 
 def main() -> None:
+    allocator.keep_freed()
     params, arguments = parse(__doc__, "method", "set")
     method = methods.build(params, arguments.method)
     mixtures = Mixtures(layout.shards(params, arguments.set), params.fs)

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.arguments import parse
-from ssml import bank, checkpoint, corpora, devices, layout, tracking
+from ssml import allocator, bank, checkpoint, corpora, devices, layout, tracking
 from ssml.bank import Bank
 from ssml.dataset import Batch, Mixtures, draw_batch
 from ssml.devices import Share
@@ -53,6 +53,7 @@ def main() -> None:
 
 def train(share: Share, params: Params, name: str, facts: dict[str, Any]) -> None:
     """Train as the process `share` of those that train together; the first of them writes."""
+    allocator.keep_freed()
     variant = params.train.variants[name]
     known, draw = supply(params)
     dev = Mixtures(layout.shards(params, params.train.dev), params.fs)

@@ -143,8 +143,9 @@ def separate(
     force: Annotated[bool, Option("--force", help="Replace outputs that exist.")] = False,
     debug: Annotated[bool, Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
-    from . import recordings
+    from . import allocator, recordings
 
+    allocator.keep_freed()
     if mic < 1:
         raise UserError(f"--mic: {mic} is below 1, the first channel")
     if not 1 <= block <= 86400:

@@ -1,0 +1,42 @@
+"""What is freed is used again: hardly a page is asked of the system twice."""
+
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+CODE = """
+import resource, sys
+import torch
+from ssml import allocator
+kept = sys.argv[1] == "keep" and allocator.keep_freed()
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def pass_by():
+    for size in (3, 6, 9, 12):
+        a = torch.ones(size << 18)
+        b = a + 1
+        del a
+        b.mul_(2)
+pass_by()
+before = faults()
+for _ in range(10):
+    pass_by()
+print(int(kept), faults() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
+def test_freed_arrays_are_used_again():
+    def measured(how: str) -> list[int]:
+        command = [sys.executable, "-c", CODE, how]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return [int(word) for word in done.stdout.split()]
+
+    kept, again = measured("keep")
+    _, otherwise = measured("leave")
+    pages = 10 * (3 + 6 + 9 + 12) * 2**20 / resource.getpagesize()  # of one array of each size
+    assert kept == 1 and again < 0.1 * pages < otherwise
