@@ -81,13 +81,14 @@ def forget(project: Project) -> None:
 
 
 def outcome(project: Project) -> dict[str, Any]:
-    """What a finished run leaves: digests of its files, and every number in MLflow."""
+    """What a finished run leaves: digests of its files, and every number in MLflow but its times."""
     with closing(sqlite3.connect(project.folder / "mlflow.db")) as connection:
         rows = connection.execute(
             "select t.value, m.key, m.step, m.value from metrics m"
             " join tags t on t.run_uuid = m.run_uuid and t.key = 'job'"
             " join runs r on r.run_uuid = m.run_uuid and r.status = 'FINISHED'"
-            " where m.run_uuid not in (select run_uuid from tags where key = 'superseded')"
+            " where m.key not like 'seconds/%'"
+            " and m.run_uuid not in (select run_uuid from tags where key = 'superseded')"
         ).fetchall()
     tracked = Counter(json.dumps(row) for row in rows)
     digests = {k: v for k, v in project.digests().items() if k not in IDS}

@@ -1,11 +1,12 @@
 """The pipeline killed in the middle of everything, gone on with, ends as if nothing had been."""
 
+import json
 import subprocess
 
 import pytest
 
 from tests import killing
-from tests.killing import draw
+from tests.killing import campaign, draw
 
 
 def test_the_points_of_a_seed_are_the_same_and_of_every_kind():
@@ -14,6 +15,18 @@ def test_the_points_of_a_seed_are_the_same_and_of_every_kind():
     assert {point.how for point in points} == set(killing.HOW)
     assert {point.driver for point in points} == set(killing.DRIVERS)
     assert {point.whom for point in points} == {"group", "stage", "driver"}
+
+
+@pytest.mark.slow
+def test_killed_at_drawn_points_the_results_are_the_same(tmp_path):
+    """Files, and every number in MLflow. `python -m tests.killing` tries more."""
+    campaign(tmp_path / "killed", points=15, seed=1, each=15)
+    rows = [json.loads(line) for line in (tmp_path / "killed/log.jsonl").read_text().splitlines()]
+    assert sum("how" in row for row in rows) == 15
+    assert any(row.get("code") == -9 for row in rows)
+    assert not any(row.get("traceback") for row in rows if row.get("how") != "interrupt")
+    (compared,) = [row["different"] for row in rows if "different" in row]
+    assert compared == {"files": [], "tracked": []}
 
 
 @pytest.mark.slow
