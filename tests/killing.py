@@ -81,7 +81,7 @@ def forget(project: Project) -> None:
 
 
 def outcome(project: Project) -> dict[str, Any]:
-    """What a finished run leaves: digests of its files, and every number in MLflow but its times."""
+    """What a finished run leaves: digests of its files, and what MLflow has but for times."""
     with closing(sqlite3.connect(project.folder / "mlflow.db")) as connection:
         rows = connection.execute(
             "select t.value, m.key, m.step, m.value from metrics m"
