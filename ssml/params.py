@@ -147,6 +147,11 @@ class MethodParams(Section):
     stft: StftParams | None = None  # of a model that is not learned; null: that of all methods
 
     @property
+    def is_bound(self) -> bool:
+        """Whether `model` is told the sources: it shows what could be reached."""
+        return self.model in BOUND_NAMES
+
+    @property
     def is_path(self) -> bool:
         """Whether `model` names a checkpoint's file."""
         return "/" in self.model or self.model.endswith(".safetensors")

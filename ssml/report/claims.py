@@ -71,7 +71,8 @@ def better(results: Results) -> Claim:
     rule = results.methods[report.learned_sdr].rule
     rivals = [report.classical]
     for name, method in results.methods.items():
-        if name not in rivals and not results.learned(name) and method.rule == rule:
+        known = results.learned(name) or method.is_bound
+        if name not in rivals and not known and method.rule == rule:
             rivals.append(name)
     evidence = []
     for set in _matched(results):
@@ -227,9 +228,9 @@ def _largest_reduction(results: Results) -> list[Evidence]:
 
 def _lowest_wer(results: Results, set: str) -> list[Evidence]:
     rates = {}
-    for name in results.methods:
+    for name, method in results.methods.items():
         found = results.transcripts.get((name, set))
-        if found and found.total.words:
+        if found and found.total.words and not method.is_bound:
             rates[name] = found.total.errors / found.total.words
     if not rates:
         return []

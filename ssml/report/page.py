@@ -161,7 +161,7 @@ def _cell(
         return Cell("n/a", "", "")
     mean, low, high = (_number(scale * x, digits) for x in interval[:3])
     bounds = f"{low} to {high}" if math.isfinite(interval.low) else ""
-    is_best = bool(row.model) and interval.mean == top
+    is_best = row.competes and interval.mean == top
     return Cell(mean, bounds, scale * interval.mean, is_best)
 
 

@@ -119,8 +119,8 @@ class Results:
 
     def learned(self, method: str) -> bool:
         """Whether a method's model was trained: a variant, or the path of a checkpoint."""
-        model = self.methods[method].model
-        return model in self.params.train.variants or "/" in model or "." in model
+        chosen = self.methods[method]
+        return chosen.model in self.params.train.variants or chosen.is_path
 
 
 def read(params: Params, root: Path | str = ".") -> Results:

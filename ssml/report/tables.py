@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from .. import provenance
 from ..asr.words import WordErrors
 from ..layout import MIXTURE, REFERENCE
+from ..params import BOUND_NAMES
 from ..statistics import Interval, mean_interval, ratio_interval
 from . import compare
 from .results import METRICS, Results
@@ -41,6 +42,11 @@ class Row(NamedTuple):
     wer: Interval | None  # 0 to 1 and beyond
     wer_fewest: Interval | None
     errors: WordErrors | None  # by kind, of `wer`
+
+    @property
+    def competes(self) -> bool:
+        """Whether it may be the best: a mixture, a reference and a bound may not."""
+        return bool(self.model) and self.model not in BOUND_NAMES
 
     def cells(self) -> dict[str, Any]:
         """The row of `summary.csv`."""
@@ -230,10 +236,10 @@ def _tex(text: str) -> str:
 def best(
     rows: Sequence[Row], value: Callable[[Row], Interval | None], choose: Callable[..., float]
 ) -> dict[str, float]:
-    """The best mean of each set among the methods; mixture and reference do not compete."""
+    """The best mean of each set among the methods that compete."""
     found: dict[str, list[float]] = {}
     for row in rows:
-        interval = value(row) if row.model else None
+        interval = value(row) if row.competes else None
         if interval and math.isfinite(interval.mean):
             found.setdefault(row.set, []).append(interval.mean)
     return {set: choose(means) for set, means in found.items()}
@@ -252,7 +258,7 @@ def _pivot(
     for row in rows:
         interval = value(row)
         if interval:
-            is_best = bool(row.model) and interval.mean == top.get(row.set)
+            is_best = row.competes and interval.mean == top.get(row.set)
             found.setdefault(row.method, {})[row.set] = (form(interval), is_best)
     return Pivot(
         title,

@@ -58,6 +58,19 @@ def test_another_rule_is_compared_with_its_own_laplace(made):
     assert any("learned-sdr-ip2 against laplace-ip2:" in line for line in lines)
 
 
+def test_a_bound_is_no_rival_and_never_the_best(tmp_path):
+    chosen = fake.settings()
+    bound = params.MethodParams(model="least-squares", rule="iss", iterations=1)
+    methods = {**chosen.separate.methods, "bound": bound}
+    separate = chosen.separate.model_copy(update={"methods": methods})
+    chosen = chosen.model_copy(update={"separate": separate})
+    fake.write(tmp_path, chosen, {**fake.SI_SDR, "least-squares": 20.0})
+    found = results.read(chosen, tmp_path)
+    assert not [line for claim in claims.claims(found) for line in claim.lines if "bound" in line]
+    page = tables.markdown(tables.summarise(found))
+    assert "| bound | 20" in page.replace("**", "") and "| bound | **" not in page
+
+
 def test_without_transcripts_the_claims_on_words_are_not_shown(tmp_path):
     chosen = fake.settings()
     values = chosen.model_dump(mode="json")
