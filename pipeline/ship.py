@@ -43,12 +43,11 @@ def about(params: Params, variant: str, card: dict[str, Any]) -> dict[str, Any]:
     chosen = scenes.sets[params.train.train]
     pool = [one for one in corpora.read_manifest(layout.MANIFEST) if one.split == chosen.split]
     speakers = len({one.speaker for one in pool})
-    seconds = card["steps"] * card["batch"] * card["seconds"]
     return {
         "corpus": params.corpus.source,
         "speakers": speakers,
         "utterances": len(pool),
-        "budget": f"{card['steps']} steps, {seconds / 3600:.1f} h of mixtures seen",
+        "budget": budget(params, variant, card),
         "results": results(params, variant),
         "limits": [
             "16 kHz: of other rates, nothing above 8 kHz is left.",
@@ -59,6 +58,19 @@ def about(params: Params, variant: str, card: dict[str, Any]) -> dict[str, Any]:
             f"Needs its own STFT, {card['stft']['n_fft']}/{card['stft']['hop']}.",
         ],
     }
+
+
+def budget(params: Params, variant: str, card: dict[str, Any]) -> str:
+    """Steps and hours of this training and of those that it started from."""
+    cards = [card]
+    while start := cards[0].get("start"):
+        path = layout.start(params, variant)
+        if path is None or not path.is_file():
+            raise UserError(f"models/{variant}.json: starts from '{start}', which is not there")
+        variant, cards = start, [checkpoint.load(path).card, *cards]
+    steps = " + ".join(str(one["steps"]) for one in cards)
+    seconds = sum(one["steps"] * one["batch"] * one["seconds"] for one in cards)
+    return f"{steps} steps, {seconds / 3600:.1f} h of mixtures seen"
 
 
 def results(params: Params, variant: str) -> list[dict[str, str]]:
