@@ -6,12 +6,13 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-from . import __version__, cli_models, cli_params, params
+from . import __version__, cli_models, cli_params, names
 from .doctor import doctor
 from .errors import UserError
 
@@ -76,6 +77,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
+def console() -> NoReturn:
+    """`main` for a shell: at its end torch is not taken apart, which takes most of a second."""
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(BrokenPipeError):  # who read it has gone
+            stream.flush()
+    os._exit(code)
+
+
 def _message(error: Exception) -> str:
     if isinstance(error, UserError):
         return _as_typed(error)
@@ -121,7 +131,7 @@ def separate(
     model: Annotated[
         str, Option(help="laplace, gauss, nmf, or a trained model: see `ssml models`.")
     ] = "laplace",
-    rule: Annotated[params.RuleName, Option(help="Update rule.")] = "iss",
+    rule: Annotated[names.RuleName, Option(help="Update rule.")] = "iss",
     iterations: Annotated[int, Option(help="Iterations of AuxIVA.")] = 20,
     sources: Annotated[
         int | None, Option(help="Number of sources; by default, and at most, the channels'.")

@@ -7,9 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from . import params
-from .explain import explain as explained
-
 app = typer.Typer(help="Check, explain and compare params files.")
 Option = typer.Option
 
@@ -20,7 +17,9 @@ def check(file: Annotated[Path, typer.Argument(help="A params file.")]) -> None:
 
     Example: ssml params check params.yaml
     """
-    params.load(file)
+    from .params import load
+
+    load(file)
     print(f"{file}: valid")
 
 
@@ -33,7 +32,9 @@ def diff(
 
     Example: ssml params diff presets/excerpt.yaml --against params.yaml
     """
-    old, new = (dict(_flat(params.load(path).model_dump())) for path in (against, file))
+    from .params import load
+
+    old, new = (dict(_flat(load(path).model_dump())) for path in (against, file))
     for key in sorted(old.keys() | new.keys()):
         if key not in new:
             print(f"- {key}: {old[key]}")
@@ -54,7 +55,10 @@ def explain(
 
     Example: ssml params explain scenes.t60
     """
-    for row in explained(params.load(file), key):
+    from .explain import explain as explained
+    from .params import load
+
+    for row in explained(load(file), key):
         print(f"{row.key} = {row.value}\n    {row.meaning} ({row.type})")
 
 

@@ -1,10 +1,16 @@
 """Where each stage's files lie, relative to the working folder: the one place that knows."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import pretrained
-from .params import BOUND_NAMES, CLASSICAL_NAMES, MethodParams, Params
+from .names import BOUND_NAMES, CLASSICAL_NAMES
+
+if TYPE_CHECKING:  # the command looks for a model here, and waits for no parameters
+    from .params import MethodParams, Params
 
 CORPUS = Path("data/corpus")
 MANIFEST = CORPUS / "manifest.csv"

@@ -10,7 +10,8 @@ from . import bounds, checkpoint, iva, layout
 from .errors import UserError
 from .losses import pit, si_sdr_matrix
 from .models import CLASSICAL, SourceModel
-from .params import BOUND_NAMES, BoundName, Params
+from .names import BOUND_NAMES, BoundName
+from .params import Params
 from .stft import Stft
 from .updates import UPDATES, Rule
 

@@ -2,29 +2,26 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from . import pretrained
 from .errors import UserError
+from .names import (
+    BOUND_NAMES,
+    CLASSICAL_NAMES,
+    LossName,
+    RecogniserName,
+    RuleName,
+)
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Range = Annotated[tuple[float, float], Field(description="[low, high]")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-
-# The names of `UPDATES`, `LOSSES`, `CLASSICAL`, `ASR`: stated here too, so that a wrong one is an
-# error before any job starts, without importing torch. A test holds them equal.
-RuleName = Literal["iss", "ip", "ip2"]
-LossName = Literal["sdr", "coherence"]
-ClassicalName = Literal["laplace", "gauss", "nmf"]
-BoundName = Literal["true-source", "least-squares"]
-RecogniserName = Literal["pocketsphinx", "transformers"]
-CLASSICAL_NAMES: tuple[str, ...] = get_args(ClassicalName)
-BOUND_NAMES: tuple[str, ...] = get_args(BoundName)
 
 
 class Section(BaseModel):

@@ -3,7 +3,7 @@ from typing import get_args
 import pytest
 import yaml
 
-from ssml import params
+from ssml import names, params
 from ssml.asr import ASR
 from ssml.errors import UserError
 from ssml.losses import LOSSES
@@ -25,10 +25,10 @@ def test_every_preset_is_whole(path):
 
 
 def test_names_are_those_of_the_dicts():
-    assert set(get_args(params.RuleName)) == set(UPDATES)
-    assert set(get_args(params.LossName)) == set(LOSSES)
-    assert set(get_args(params.ClassicalName)) == set(CLASSICAL)
-    assert set(get_args(params.RecogniserName)) == set(ASR)
+    assert set(get_args(names.RuleName)) == set(UPDATES)
+    assert set(get_args(names.LossName)) == set(LOSSES)
+    assert set(get_args(names.ClassicalName)) == set(CLASSICAL)
+    assert set(get_args(names.RecogniserName)) == set(ASR)
 
 
 def broken(values, key, value):

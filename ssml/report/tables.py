@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from .. import provenance
 from ..asr.words import WordErrors
 from ..layout import MIXTURE, REFERENCE
-from ..params import BOUND_NAMES
+from ..names import BOUND_NAMES
 from ..statistics import Interval, mean_interval, ratio_interval
 from . import compare
 from .results import METRICS, Results

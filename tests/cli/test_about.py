@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from ssml import cli_models
-from ssml.params import CLASSICAL_NAMES
+from ssml.names import CLASSICAL_NAMES
 from tests.cli.shell import record, refused, run
 from tests.conftest import ROOT
 
@@ -80,3 +80,13 @@ def test_what_computes_nothing_is_quick(words, said):
     )
     assert done.returncode == 0 and said in done.stdout
     assert done.stdout.endswith("[]\n")
+
+
+@pytest.mark.parametrize("words, code", [(["models"], 0), (["separate", "none.wav", "out"], 2)])
+def test_a_shell_gets_all_that_is_printed_and_the_exit_code(words, code):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "ssml", *words], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == code
+    assert "learned-sdr" in done.stdout if code == 0 else done.stderr.startswith("error: none.wav")

@@ -1,0 +1,15 @@
+"""The names that parameters and the command may hold: stated here too, without importing torch.
+
+They are those of `UPDATES`, `LOSSES`, `CLASSICAL` and `ASR`, so that a wrong one is an error before
+any job starts. A test holds them equal.
+"""
+
+from typing import Literal, get_args
+
+RuleName = Literal["iss", "ip", "ip2"]
+LossName = Literal["sdr", "coherence"]
+ClassicalName = Literal["laplace", "gauss", "nmf"]
+BoundName = Literal["true-source", "least-squares"]
+RecogniserName = Literal["pocketsphinx", "transformers"]
+CLASSICAL_NAMES: tuple[str, ...] = get_args(ClassicalName)
+BOUND_NAMES: tuple[str, ...] = get_args(BoundName)
