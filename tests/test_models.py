@@ -69,6 +69,18 @@ def test_activity_knows_no_scale_of_a_bin():
     torch.testing.assert_close(activity(P[:, :1].expand_as(P)), torch.zeros_like(P))
 
 
+def test_activity_is_against_the_strongest_rival():
+    P = power(2)
+    both = P / P.mean(-1, keepdim=True)
+    expected = (both + 1e-3).log() - (both.mean(0) + 1e-3).log()
+    torch.testing.assert_close(activity(P), expected)
+    gap = power(3)
+    level = gap / gap.mean(-1, keepdim=True)
+    rival = torch.stack([level[[1, 2]].amax(0), level[[0, 2]].amax(0), level[[0, 1]].amax(0)])
+    expected = (level + 1e-3).log() - ((level + rival) / 2 + 1e-3).log()
+    torch.testing.assert_close(activity(gap), expected)
+
+
 def test_an_unlearned_network_does_not_look_at_the_others():
     plain, seeing = (NETWORKS["glu"](bins=BINS, hidden=16, others=o).double() for o in (0, 1))
     seeing.load_state_dict(plain.state_dict(), strict=False)

@@ -18,7 +18,7 @@ class Surrogate(nn.Module):
     source and bin, which no update's direction depends on: it is chosen so that the weighted power
     is one, which keeps the outputs at their level for any number of iterations.
 
-    With `others` a network also sees how active a source is in each bin against the mean of all
+    With `others` a network also sees how active a source is in each bin against its strongest rival
     (`activity`), whose part in `g` starts at zero: still one network for any number of sources.
 
     Networks differ in `body`, which maps channels over time (batch, hidden, T) to as many.
@@ -59,9 +59,16 @@ class Surrogate(nn.Module):
 
 
 def activity(power: Tensor) -> Tensor:
-    """Log-power against the mean of all sources, each at unit mean power in a bin; as `power`.
+    """Log-power against the mean of the source's own and its strongest rival's; as `power`.
 
-    (..., K, F, T). No scale of an output in a bin, which is arbitrary, changes it.
+    (..., K, F, T), each at unit mean power in a bin: no scale of an output in a bin, which is
+    arbitrary, changes it. One rival, for a network that was trained on two sources knows no more:
+    against the mean of all it lost a dB on three, and drifted away in many iterations.
     """
     level = power / (power.mean(-1, keepdim=True) + torch.finfo(power.dtype).tiny ** 0.5)
-    return (level + 1e-3).log() - (level.mean(-3, keepdim=True) + 1e-3).log()
+    if power.shape[-3] < 3:
+        both = level.mean(-3, keepdim=True)
+    else:
+        first, second = level.topk(2, -3).values.split(1, -3)
+        both = (level + torch.where(level < first, first, second)) / 2
+    return (level + 1e-3).log() - (both + 1e-3).log()
