@@ -5,7 +5,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 import numpy as np
@@ -31,7 +31,7 @@ class Speaker:
 
     def _header(self) -> dict[str, Any]:
         line = self.answers.readline()
-        if not line:
+        if not line.endswith(b"\n"):
             raise UserError(f"espeak-ng ended before it answered; {MEND}")
         header = json.loads(line)
         if "error" in header:
@@ -48,7 +48,10 @@ class Speaker:
         except OSError as error:
             raise UserError(f"espeak-ng ended before '{text}'; {MEND}") from error
         header = self._header()
-        pcm = np.frombuffer(self.answers.read(2 * header["samples"]), np.int16) / 2**15
+        data = self.answers.read(2 * header["samples"])
+        if len(data) < 2 * header["samples"]:
+            raise UserError(f"espeak-ng ended in the middle of '{text}'; {MEND}")
+        pcm = np.frombuffer(data, np.int16) / 2**15
         if not pcm.any():
             raise UserError(
                 f"espeak-ng is silent for voice {voice.language}+{voice.variant}; {MEND}"
@@ -66,7 +69,8 @@ def engine() -> Iterator[Speaker]:
         try:
             yield Speaker(process.stdin, process.stdout)
         finally:
-            process.stdin.close()
+            with suppress(BrokenPipeError):  # it has ended already, which was or is an error
+                process.stdin.close()
 
 
 def level(audio: np.ndarray) -> np.ndarray:

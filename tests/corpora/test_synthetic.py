@@ -213,6 +213,22 @@ def test_an_engine_that_dies_is_an_error(monkeypatch, tmp_path):
         pass
 
 
+def test_an_engine_that_is_killed_is_one_error(monkeypatch):
+    """Closing what nobody reads any more is no second one."""
+    started = []
+
+    class Popen(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    monkeypatch.setattr(speech.subprocess, "Popen", Popen)
+    with pytest.raises(UserError, match="espeak-ng ended"), speech.engine() as speaker:
+        started[0].kill()
+        started[0].wait()
+        speaker.say(voices.Voice("en-us", "f1", 50, 150), "never said")
+
+
 def test_importing_corpora_is_light():
     heavy = "('torch', 'soundfile', 'scipy', 'espeakng_loader', 'pocketsphinx')"
     code = f"import sys, ssml.corpora; print([name for name in {heavy} if name in sys.modules])"
