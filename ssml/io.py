@@ -136,8 +136,12 @@ def read_table(path: Path | str) -> list[dict[str, str]]:
 
 
 def sha256(path: Path | str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """The digest of a file, in hexadecimal; raises `UserError` where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def encode_flac(audio: np.ndarray, fs: int) -> bytes:
