@@ -62,15 +62,16 @@ def about(params: Params, variant: str, card: dict[str, Any]) -> dict[str, Any]:
 
 def budget(params: Params, variant: str, card: dict[str, Any]) -> str:
     """Steps and hours of this training and of those that it started from."""
-    cards = [card]
-    while start := cards[0].get("start"):
-        path = layout.start(params, variant)
-        if path is None or not path.is_file():
-            raise UserError(f"models/{variant}.json: starts from '{start}', which is not there")
-        variant, cards = start, [checkpoint.load(path).card, *cards]
+    cards, earlier = [card], ""
+    while variant in params.train.variants and (path := layout.start(params, variant)):
+        before = checkpoint.load(path).card
+        if "budget" in before:  # of a model that was shipped: all of it
+            earlier = f"{before['budget']}; then "
+            break
+        variant, cards = cards[0]["start"], [before, *cards]
     steps = " + ".join(str(one["steps"]) for one in cards)
     seconds = sum(one["steps"] * one["batch"] * one["seconds"] for one in cards)
-    return f"{steps} steps, {seconds / 3600:.1f} h of mixtures seen"
+    return f"{earlier}{steps} steps, {seconds / 3600:.1f} h of mixtures seen"
 
 
 def results(params: Params, variant: str) -> list[dict[str, str]]:

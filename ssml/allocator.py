@@ -12,7 +12,7 @@ def keep_freed() -> bool:
     """Keep freed arrays for the next ones, and say whether that could be set.
 
     Networks make and free arrays of some MB hundreds of times a second. Where each goes back to
-    the system, a third of a training step or a separation is spent on clearing new pages.
+    the system, half of a pass without gradients is spent on clearing new pages.
     """
     if sys.platform != "linux":
         return False

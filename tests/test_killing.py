@@ -24,9 +24,7 @@ def test_killed_at_drawn_points_the_results_are_the_same(tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "killed/log.jsonl").read_text().splitlines()]
     assert sum("how" in row for row in rows) == 15
     assert any(row.get("code") == -9 for row in rows)
-    # a write is a stage's own; at a drawn time the youngest process may be anybody's
-    written = [row for row in rows if row.get("how") in ("half", "whole", "renamed")]
-    assert written and not any(row["traceback"] for row in written)
+    assert not any(row.get("traceback") for row in rows if row.get("how") != "interrupt")
     (compared,) = [row["different"] for row in rows if "different" in row]
     assert compared == {"files": [], "tracked": []}
 

@@ -78,6 +78,11 @@ def test_the_budget_is_that_of_all_trainings_that_led_to_it(trained):
     train = trained.train.model_copy(update={"variants": variants})
     told = ship.about(trained.model_copy(update={"train": train}), "further", card)
     assert told["budget"] == "250 + 750 steps, 4.0 h of mixtures seen"
+    checkpoint.save(layout.model("learned-sdr"), network.network.state_dict(), network.card | told)
+    told = ship.about(trained.model_copy(update={"train": train}), "further", card)
+    assert told["budget"] == (
+        "250 + 750 steps, 4.0 h of mixtures seen; then 750 steps, 3.0 h of mixtures seen"
+    )
 
 
 def test_values_beyond_fp16_are_refused(trained):

@@ -47,12 +47,13 @@ class Surrogate(nn.Module):
         own = (p + FLOOR).log()
         frame = (p.mean(-2, keepdim=True) + 10 * FLOOR).log()
         seen = self.encode(torch.cat([own / 4 + 1.5, frame / 3], -2))
-        share = 0.0
+        active = None if self.others is None else activity(power).flatten(0, -3)
         if self.others is not None:
-            active = activity(power).flatten(0, -3)
-            seen, share = seen + self.others(active), self.share * active
+            seen = seen + self.others(active)
         h = self.body(nn.functional.glu(seen, -2))
-        g = self.decode(h) + self.own * own + self.frame * frame + share
+        g = self.decode(h) + self.own * own + self.frame * frame
+        if active is not None:
+            g = g + self.share * active
         u = torch.sigmoid(-g).clamp_min(RANGE)
         u = u / ((u * p).mean(-1, keepdim=True) + 0.1 * FLOOR)
         return u.reshape(power.shape) / scale, memory
