@@ -21,7 +21,7 @@ def main() -> None:
         for source, values in enumerate(metrics):
             row = {"id": id, "source": source, **values, "failure": failed}
             scores.append(row | conditions(outcome, source, params.fs))
-        for iteration, values in enumerate(outcome.curve):
+        for iteration, values in outcome.curve.items():
             curve.append({"id": id, "iteration": iteration, "si_sdr": float(np.mean(values))})
     place = (arguments.method, arguments.set)
     write_table(layout.scores(*place), scores, ("id", "source", *COLUMNS, "failure", *CONDITIONS))

@@ -67,7 +67,7 @@ def log_set(params: Params, set: str) -> str:
         return tracked.id
 
 
-def log(params: Params, row: tables.Row, curve: np.ndarray | None, parent: str) -> str:
+def log(params: Params, row: tables.Row, curve: results.Curve | None, parent: str) -> str:
     """The id of the run that holds this evaluation, which is made if there is none."""
     makers = (layout.scores, layout.curves, layout.transcripts)
     files = [path for make in makers if (path := make(row.method, row.set)).is_file()]
@@ -85,8 +85,9 @@ def log(params: Params, row: tables.Row, curve: np.ndarray | None, parent: str) 
         params.track.experiment, job, name, facts, SOURCE, tags, about, parent=parent
     ) as tracked:
         tracked.log(row.metrics() | took(row.method, row.set))
-        for iteration, value in enumerate([] if curve is None else np.nanmean(curve, axis=0)):
-            tracked.log({"SI-SDR dB by iteration": value}, iteration)
+        if curve is not None:
+            for iteration, value in zip(curve.at, np.nanmean(curve.values, axis=0), strict=True):
+                tracked.log({"SI-SDR dB by iteration": value}, int(iteration))
         tracked.dataset(row.set, facts["digests"].get("scores", ""), str(files[0]), "evaluation")
         attach(tracked, {path.parts[1]: [path] for path in files})
         attach(tracked, {"audio": sounds_of(row.set, row.method)})

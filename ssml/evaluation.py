@@ -23,7 +23,7 @@ class Outcome(NamedTuple):
     info: dict[str, Any]  # of the mixture
     est: np.ndarray  # (K, N)
     ref: np.ndarray  # (K, N)
-    curve: list[list[float]]  # SI-SDR in dB [iteration][source]; empty for pseudo-methods
+    curve: dict[int, list[float]]  # of `methods.Separated`; empty for pseudo-methods
     failed: bool
 
 
@@ -51,11 +51,12 @@ def outcomes(
         if stored is None:
             clean = method == layout.REFERENCE
             est = ref if clean else np.repeat(example.mix[:1], len(ref), axis=0)
-            yield Outcome(example.info, est, ref, [], False)
+            yield Outcome(example.info, est, ref, {}, False)
             continue
         notes = stored.json(key)
         est = stored.audio(key, "est.flac", params.fs) / notes["gain"]
-        yield Outcome(example.info, est, ref, notes["si_sdr"], notes["failed"])
+        curve = {int(iteration): values for iteration, values in notes["si_sdr"].items()}
+        yield Outcome(example.info, est, ref, curve, notes["failed"])
 
 
 def conditions(outcome: Outcome, source: int, fs: int) -> dict[str, Any]:

@@ -109,13 +109,17 @@ def styles(methods: Mapping[str, tuple[str, str]], learned: Collection[str]) -> 
 
 
 def convergence(
-    title: str, bands: Mapping[str, Band], look: Mapping[str, Style], limits: tuple[float, float]
+    title: str,
+    at: Mapping[str, Array],
+    bands: Mapping[str, Band],
+    look: Mapping[str, Style],
+    limits: tuple[float, float],
 ) -> Drawing:
-    """SI-SDR in dB against iterations: the mean (iterations + 1,) of each method and its band."""
+    """SI-SDR in dB against the iterations `at` (I,): the mean (I,) of each method and its band."""
     with plt.rc_context(SETTINGS):
         figure, axes = _axes(title, "Iterations", "SI-SDR (dB)", legend=len(bands))
         for name, band in bands.items():
-            style, steps = look[name], np.arange(len(band.mean))
+            style, steps = look[name], at[name]
             axes.fill_between(steps, band.low, band.high, color=style.colour, alpha=0.13, lw=0)
             axes.plot(
                 *(steps, band.mean),

@@ -27,7 +27,7 @@ class Separated(NamedTuple):
     """The outputs of one mixture, in the order of the references."""
 
     est: Tensor  # (K, N); zeros if the method failed
-    curve: list[list[float]]  # SI-SDR in dB [iteration][source], iteration 0 is the mixture
+    curve: dict[int, list[float]]  # iteration: SI-SDR in dB of each source; 0 is the mixture
     failed: bool  # an output was silent, or not finite
 
 
@@ -48,14 +48,24 @@ def build(params: Params, name: str) -> Method:
     return Method(model, rule, method.iterations, stft)
 
 
-def _images(method: Method, X: Tensor, S: Tensor) -> Iterator[Tensor]:
-    """Spectra of the outputs (K, F, T), before the first and after each iteration."""
+def followed(iterations: int) -> set[int]:
+    """The iterations whose SI-SDR is measured: the first 20, then each tenth, and the last.
+
+    To project back, go back to samples and measure costs more than an iteration.
+    """
+    return {*range(min(iterations, 20) + 1), *range(30, iterations, 10), iterations}
+
+
+def _images(method: Method, X: Tensor, S: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """Spectra of the outputs (K, F, T) after each of the `followed` iterations, 0 being X."""
     if method.model == "least-squares":
-        yield from (X, bounds.least_squares(X, S))
+        yield from enumerate((X, bounds.least_squares(X, S)))
         return
     model = bounds.TrueSource(S) if isinstance(method.model, str) else method.model
-    for state in iva.iterate(X, model, method.rule, method.iterations):
-        yield state.projected_back().Y
+    chosen = followed(method.iterations)
+    for i, state in enumerate(iva.iterate(X, model, method.rule, method.iterations)):
+        if i in chosen:
+            yield i, state.projected_back().Y
 
 
 @torch.no_grad()
@@ -64,12 +74,12 @@ def separate(method: Method, mix: Tensor, ref: Tensor) -> Separated:
     device = checkpoint.device()  # where `build` put the network
     mix, ref = mix.to(device), ref.to(device)
     # before the first iteration every output is the mixture, at the reference microphone
-    curve, est, order = [], mix[:1].expand_as(mix), torch.arange(len(ref))
-    for i, Y in enumerate(_images(method, method.stft.forward(mix), method.stft.forward(ref))):
+    curve, est, order = {}, mix[:1].expand_as(mix), torch.arange(len(ref))
+    for i, Y in _images(method, method.stft.forward(mix), method.stft.forward(ref)):
         est = method.stft.inverse(Y, mix.shape[-1]) if i else est
         matrix = si_sdr_matrix(est.double(), ref.double())
         order = pit(-torch.nan_to_num(matrix, nan=-1e3))[1]
-        curve.append(matrix[order, torch.arange(len(ref))].tolist())
+        curve[i] = matrix[order, torch.arange(len(ref))].tolist()
     # filters that are no numbers give silence: see `demixing.project_back`
     failed = not bool(torch.isfinite(est).all() and est.any(-1).all())
     est = torch.zeros_like(ref) if failed else est[order]

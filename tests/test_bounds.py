@@ -1,6 +1,8 @@
+import pytest
 import torch
 
 from ssml import bounds, methods
+from ssml.losses import si_sdr_matrix
 from ssml.models import CLASSICAL
 from ssml.params import MethodParams, load
 from ssml.stft import Stft
@@ -26,7 +28,7 @@ def test_bounds_are_above_what_they_bound(real_mixture):
 
     def si_sdr(model, rule="iss", iterations=30):
         method = methods.Method(model, UPDATES[rule], iterations, stft)
-        return sum(methods.separate(method, mix, ref).curve[-1]) / len(ref)
+        return sum(methods.separate(method, mix, ref).curve[iterations]) / len(ref)
 
     blind, true = si_sdr(CLASSICAL["laplace"]()), si_sdr("true-source")
     assert blind + 1 < true < si_sdr("least-squares", iterations=1)
@@ -45,3 +47,13 @@ def test_a_method_has_its_own_stft_or_that_of_all():
     assert methods.build(params, "own").stft == Stft(512, 128)
     assert methods.build(params, "laplace-iss").stft == Stft(2048, 512)
     assert methods.build(params, "bound").model == "true-source"
+
+
+def test_the_curve_has_the_first_20_iterations_each_tenth_and_the_last(real_mixture):
+    mix, ref = (torch.from_numpy(audio).float()[..., :16000] for audio in real_mixture)
+    method = methods.Method(CLASSICAL["laplace"](), UPDATES["iss"], 43, Stft(512, 128))
+    found = methods.separate(method, mix, ref)
+    assert list(found.curve) == [*range(21), 30, 40, 43]
+    measured = si_sdr_matrix(found.est.double(), ref.double()).diagonal()
+    assert found.curve[43] == pytest.approx(measured.tolist(), abs=1e-6)
+    assert methods.followed(3) == {0, 1, 2, 3}

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..statistics import Interval, draws
 from . import compare
-from .results import Array, Results
+from .results import Array, Curve, Results
 
 Status = Literal["shown", "not shown", "contradicted", "note"]
 MARGIN = 1.0  # dB that another rule may lose against the rule of the training
@@ -167,12 +167,12 @@ def _convergence(results: Results, set: str) -> Evidence:
     report = results.params.report
     names = report.learned_sdr, report.learned_coherence
     curves = [results.curves[name, set] for name in names]
-    both = np.all([np.isfinite(curve[:, 0]) for curve in curves], axis=0)
-    curves = [curve[both] for curve in curves]
+    both = np.all([np.isfinite(curve.values[:, 0]) for curve in curves], axis=0)
+    curves = [curve._replace(values=curve.values[both]) for curve in curves]
     what = f"Iterations to {100 * GAIN:.0f} % of the gain on {set}, {' against '.join(names)}"
-    if len(curves[0]) < 2:
+    if both.sum() < 2:
         return Evidence(what, "fewer than two mixtures", "not shown")
-    means = [iterations_to_gain(curve.mean(axis=0)) for curve in curves]
+    means = [iterations_to_gain(curve.at, curve.values.mean(axis=0)) for curve in curves]
     if not all(map(math.isfinite, means)):
         lost = " and ".join(n for n, m in zip(names, means, strict=True) if not math.isfinite(m))
         return Evidence(what, f"no gain with {lost}", "not shown")
@@ -181,7 +181,7 @@ def _convergence(results: Results, set: str) -> Evidence:
         _speeds(curve, report.resamples, compare.rng(results, "speed", set)) for curve in curves
     ]
     low, high = np.quantile(samples[1] - samples[0], [0.025, 0.975])
-    interval = Interval(means[1] - means[0], float(low), float(high), len(curves[0]))
+    interval = Interval(means[1] - means[0], float(low), float(high), int(both.sum()))
     numbers = (
         f"{means[0]:.1f} against {means[1]:.1f}, {_signed(interval.mean, 1)} "
         f"{_bounds(interval, 1, 1)}, {interval.n} mixtures"
@@ -189,25 +189,26 @@ def _convergence(results: Results, set: str) -> Evidence:
     return Evidence(what, numbers, _status(interval))
 
 
-def _speeds(curve: Array, resamples: int, rng: np.random.Generator) -> Array:
-    """`iterations_to_gain` of each resample of `curve` (mixtures, iterations + 1)."""
-    means = draws(len(curve), resamples, rng) @ curve / len(curve)
-    speeds = np.array([iterations_to_gain(mean) for mean in means])
-    return np.where(np.isfinite(speeds), speeds, curve.shape[1] - 1)  # never: as slow as can be
+def _speeds(curve: Curve, resamples: int, rng: np.random.Generator) -> Array:
+    """`iterations_to_gain` of each resample of the mixtures of `curve`."""
+    n = len(curve.values)
+    means = draws(n, resamples, rng) @ curve.values / n
+    speeds = np.array([iterations_to_gain(curve.at, mean) for mean in means])
+    return np.where(np.isfinite(speeds), speeds, curve.at[-1])  # never: as slow as can be
 
 
-def iterations_to_gain(curve: Array) -> float:
-    """Iterations until `curve` (iterations + 1,) first has 90 % of its gain; inf without a gain.
+def iterations_to_gain(at: Array, curve: Array) -> float:
+    """Iterations until `curve` (I,) first has 90 % of its gain; inf without a gain.
 
-    Linear between iterations, so that two fast methods need not tie.
+    Linear between the iterations `at` (I,), so that two fast methods need not tie.
     """
     gain = curve[-1] - curve[0]
     if not gain > 0:
         return math.inf
     target = curve[0] + GAIN * gain
     after = int(np.argmax(curve >= target))
-    before = curve[after - 1]
-    return after - 1 + float((target - before) / (curve[after] - before))
+    share = (target - curve[after - 1]) / (curve[after] - curve[after - 1])
+    return float(at[after - 1] + share * (at[after] - at[after - 1]))
 
 
 def _largest_reduction(results: Results) -> list[Evidence]:

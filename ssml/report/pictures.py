@@ -65,19 +65,19 @@ def _title(results: Results, set: str) -> str:
 
 
 def _convergence(results: Results, look: dict[str, figures.Style]) -> Plate:
-    bands, resamples = {}, results.params.report.resamples
+    bands, at, resamples = {}, {}, results.params.report.resamples
     for set in results.sets:
+        curves = {name: results.curves[name, set] for name in results.methods}
+        at[set] = {name: curve.at for name, curve in curves.items()}
         bands[set] = {
-            name: mean_band(
-                results.curves[name, set], resamples, compare.rng(results, "curve", set)
-            )
-            for name in results.methods
+            name: mean_band(curve.values, resamples, compare.rng(results, "curve", set))
+            for name, curve in curves.items()
         }
     edges = [x for found in bands.values() for b in found.values() for x in (*b.low, *b.high)]
     edges += [x for found in bands.values() for band in found.values() for x in band.mean]
     pictures = []
     for set, found in bands.items():
-        svg = figures.convergence(_title(results, set), found, look, figures.limits(edges))
+        svg = figures.convergence(_title(results, set), at[set], found, look, figures.limits(edges))
         ends = [f"{n} {_number(b.mean[0])} to {_number(b.mean[-1])} dB" for n, b in found.items()]
         pictures.append(Picture(f"convergence-{set}", svg, f"{set}: {'; '.join(ends)}."))
     return Plate("SI-SDR against iterations", "convergence", pictures)

@@ -94,13 +94,20 @@ class History(NamedTuple):
     skipped: Array  # non-finite steps so far
 
 
+class Curve(NamedTuple):
+    """SI-SDR in dB after some of the iterations, 0 being the mixture."""
+
+    at: Array  # (I,) iterations, rising
+    values: Array  # (mixtures, I); all nan where it failed
+
+
 @dataclass(frozen=True)
 class Results:
     """All that the report shows; `variants` are the trainings that some method uses."""
 
     params: Params
     scores: dict[Key, Scores]
-    curves: dict[Key, Array]  # SI-SDR, dB, (mixtures, iterations + 1); all nan where it failed
+    curves: dict[Key, Curve]
     transcripts: dict[Key, Transcripts]
     histories: dict[str, History]
     models: dict[str, dict[str, Any]]
@@ -144,7 +151,7 @@ def read(params: Params, root: Path | str = ".") -> Results:
         params=params,
         scores=scores,
         curves={
-            (method, name): _curves(root / layout.curves(method, name), scores[method, name].ids)
+            (method, name): _curve(root / layout.curves(method, name), scores[method, name].ids)
             for name in sets
             for method in methods
         },
@@ -221,18 +228,18 @@ def _scores(path: Path) -> Scores:
     return Scores(ids, columns, sexes, sources, failed)
 
 
-def _curves(path: Path, ids: list[str]) -> Array:
+def _curve(path: Path, ids: list[str]) -> Curve:
     by_id: dict[str, dict[int, float]] = {}
     for row in _table(path, ["id", "iteration", "si_sdr"]):
         iteration = _integer(path, row["iteration"])
         by_id.setdefault(row["id"], {})[iteration] = _number(path, row["si_sdr"])
     if sorted(by_id) != ids:
         raise UserError(f"{path}: its mixtures are not those of the scores; score both again")
-    last = max(max(curve) for curve in by_id.values())
-    table = np.array([[by_id[id].get(i, math.nan) for i in range(last + 1)] for id in ids])
+    at = sorted(set().union(*by_id.values()))
+    table = np.array([[by_id[id].get(i, math.nan) for i in at] for id in ids])
     # a mixture that fails half-way would make the mean jump where it leaves
     table[~np.isfinite(table).all(axis=1)] = np.nan
-    return table
+    return Curve(np.array(at, float), table)
 
 
 def _transcripts(path: Path) -> Transcripts:

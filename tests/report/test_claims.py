@@ -86,6 +86,11 @@ def test_without_transcripts_the_claims_on_words_are_not_shown(tmp_path):
 
 
 def test_iterations_to_gain_is_linear_between_iterations():
-    assert claims.iterations_to_gain(np.array([0.0, 10.0])) == pytest.approx(0.9)
-    assert claims.iterations_to_gain(np.array([0.0, 8.0, 10.0, 10.0])) == pytest.approx(1.5)
-    assert claims.iterations_to_gain(np.array([3.0, 2.0, 3.0])) == np.inf
+    def speed(*curve, at=None):
+        at = np.arange(len(curve)) if at is None else np.array(at)
+        return claims.iterations_to_gain(at, np.array(curve))
+
+    assert speed(0.0, 10.0) == pytest.approx(0.9)
+    assert speed(0.0, 8.0, 10.0, 10.0) == pytest.approx(1.5)
+    assert speed(0.0, 8.0, 10.0, 10.0, at=[0, 1, 11, 20]) == pytest.approx(6)
+    assert speed(3.0, 2.0, 3.0) == np.inf
