@@ -2,8 +2,9 @@
 
     python -m tests.killing FOLDER --points 100 --seed 0
 
-FOLDER keeps an undisturbed run, the run that is being disturbed, and `log.jsonl`: what was done and
-what came of it. Started again, it goes on where it was.
+FOLDER keeps what an undisturbed run left, and `log.jsonl`: what was done and what came of it.
+Started again, it goes on where it was. The run that is being disturbed is in FOLDER/disk, a file
+system of its own where root may mount one; elsewhere no disk fills up.
 """
 
 import argparse
@@ -16,8 +17,8 @@ import sqlite3
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,25 +32,26 @@ DRIVERS = {
     "dvc": ["dvc", "repro"],
 }
 UNLOCK = ["snakemake", "--unlock", "--quiet", "all"]
-HOW = ("time", "time", "half", "whole", "renamed", "interrupt")
+TIMED = ("time", "interrupt", "full")
+HOW = ("half", "whole", "renamed", "time", *TIMED)
 
 
 class Point(NamedTuple):
     """A moment to kill at."""
 
     driver: str  # of DRIVERS
-    how: str  # of HOW: after `at` seconds; at a write; by Ctrl-C, twice
+    how: str  # of HOW: at a write; after `at` seconds; then by Ctrl-C, twice; then the disk is full
     whom: str  # all processes; the stage alone; the driver alone, whose children live on
     at: float  # s, or the number of the write
 
 
-def draw(seed: int) -> Iterator[Point]:
+def draw(seed: int, kinds: Sequence[str] = HOW) -> Iterator[Point]:
     """The points of a seed, without end."""
     chance = random.Random(seed)
     while True:
-        how = chance.choice(HOW)
+        how = chance.choice(kinds)
         driver = chance.choice(list(DRIVERS))
-        if how in ("time", "interrupt"):
+        if how in TIMED:
             whom = chance.choice(("group", "group", "stage", "driver"))
             yield Point(driver, how, whom, round(chance.uniform(1, 45), 2))
         else:
@@ -69,6 +71,36 @@ def small(folder: Path) -> Project:
     shutil.copy(ROOT / "tests/sitecustomize_kill.py", folder / "sitecustomize.py")
     project.commit("small")
     return project
+
+
+@contextmanager
+def disk(folder: Path) -> Iterator[bool]:
+    """A file system of its own in `folder` meanwhile, and whether that could be had."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", "size=1g", "tmpfs", str(folder)]
+    mounted = os.geteuid() == 0 and subprocess.run(command, capture_output=True).returncode == 0
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@contextmanager
+def full(folder: Path) -> Iterator[None]:
+    """Nothing more has room in the file system of `folder` meanwhile."""
+    ballast = folder.parent / "ballast"
+    with open(ballast, "wb") as file:
+        size = 0
+        for step in (2**20, 4096):  # others write and remove meanwhile
+            with suppress(OSError):
+                while True:
+                    os.posix_fallocate(file.fileno(), size, step)
+                    size += step
+    try:
+        yield
+    finally:
+        ballast.unlink()
 
 
 def forget(project: Project) -> None:
@@ -115,13 +147,18 @@ def strike(project: Project, point: Point) -> dict[str, Any]:
         text=True,
     ) as process:
         running: list[str] = []
-        if point.how in ("time", "interrupt"):
+        condition = nullcontext()
+        if point.how in TIMED:
             try:
                 process.wait(point.at)
             except subprocess.TimeoutExpired:
                 running = stages(process.pid)
-                _disturb(process.pid, point)
-        printed = process.communicate(timeout=900)[0]
+                if point.how == "full":
+                    condition = full(project.folder)
+                else:
+                    _disturb(process.pid, point)
+        with condition:
+            printed = process.communicate(timeout=900)[0]
     wait_for_orphans(process.pid)
     return {
         **point._asdict(),
@@ -205,35 +242,42 @@ def differences(found: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]
 
 def campaign(folder: Path, points: int, seed: int, each: int) -> None:
     """Strike `points` times, `each` times a run, and write what came of it to `folder`."""
-    log, wanted = folder / "log.jsonl", folder / "undisturbed.json"
-    project = Project(folder / "project")
-    if not wanted.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        project = small(folder / "project")
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "log.jsonl"
+    log.touch()
+    done = sum("how" in json.loads(line) for line in log.read_text().splitlines())
+    with disk(folder / "disk") as mounted:
+        shutil.rmtree(folder / "disk/project", ignore_errors=True)
+        project = small(folder / "disk/project")
+        wanted = undisturbed(project, folder)
+        drawn = draw(seed, HOW if mounted else HOW[:-1])
+        for number, point in zip(range(points), drawn, strict=False):
+            if number < done:
+                continue
+            note(log, {"point": number, **strike(project, point)})
+            if (number + 1) % each and number + 1 < points:
+                subprocess.run(UNLOCK, cwd=project.folder, env=project.environment(), check=False)
+                continue
+            go_on(project, point.driver)
+            different = differences(outcome(project), wanted)
+            project.run("dvc", "repro")
+            project.assert_settled()
+            note(log, {"run": number // each, "different": different})
+            if any(different.values()):
+                shutil.copytree(project.folder, folder / f"different-{number}", dirs_exist_ok=True)
+            forget(project)
+
+
+def undisturbed(project: Project, folder: Path) -> dict[str, Any]:
+    """The `outcome` of a run that nothing disturbs, kept in `folder`."""
+    kept = folder / "undisturbed.json"
+    if not kept.exists():
         began = time.monotonic()
         project.run(*DRIVERS["snakemake"])
-        note(log, {"undisturbed": round(time.monotonic() - began, 1)})
-        wanted.write_text(json.dumps(outcome(project), indent=1))
+        note(folder / "log.jsonl", {"undisturbed": round(time.monotonic() - began, 1)})
+        kept.write_text(json.dumps(outcome(project), indent=1))
         forget(project)
-    rows = [json.loads(line) for line in log.read_text().splitlines()]
-    done = sum("how" in row for row in rows)
-    for number, point in enumerate(draw(seed)):
-        if number >= points:
-            break
-        if number < done:
-            continue
-        note(log, {"point": number, **strike(project, point)})
-        if (number + 1) % each and number + 1 < points:
-            subprocess.run(UNLOCK, cwd=project.folder, env=project.environment(), check=False)
-            continue
-        go_on(project, point.driver)
-        different = differences(outcome(project), json.loads(wanted.read_text()))
-        project.run("dvc", "repro")
-        project.assert_settled()
-        note(log, {"run": number // each, "different": different})
-        if any(different.values()):
-            shutil.copytree(project.folder, folder / f"different-{number}", dirs_exist_ok=True)
-        forget(project)
+    return json.loads(kept.read_text())
 
 
 def note(log: Path, row: dict[str, Any]) -> None:

@@ -20,13 +20,13 @@ def test_the_points_of_a_seed_are_the_same_and_of_every_kind():
 @pytest.mark.slow
 def test_killed_at_drawn_points_the_results_are_the_same(tmp_path):
     """Files, and every number in MLflow. `python -m tests.killing` tries more."""
-    campaign(tmp_path / "killed", points=15, seed=1, each=15)
+    campaign(tmp_path / "killed", points=15, seed=1, each=8)
     rows = [json.loads(line) for line in (tmp_path / "killed/log.jsonl").read_text().splitlines()]
     assert sum("how" in row for row in rows) == 15
     assert any(row.get("code") == -9 for row in rows)
     assert not any(row.get("traceback") for row in rows if row.get("how") != "interrupt")
-    (compared,) = [row["different"] for row in rows if "different" in row]
-    assert compared == {"files": [], "tracked": []}
+    compared = [row["different"] for row in rows if "different" in row]
+    assert compared == [{"files": [], "tracked": []}] * 2
 
 
 @pytest.mark.slow
