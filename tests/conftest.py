@@ -1,13 +1,13 @@
 """What the tests share: where the real speech is, and mixtures that are quick to make."""
 
 import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+
+from tests import disk
 
 ROOT = Path(__file__).parent.parent
 torch.set_num_threads(1)
@@ -62,15 +62,10 @@ def separated(librispeech, tmp_path_factory):
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 64 kB that a test may fill; skipped where none can be mounted."""
-    if os.name != "posix" or os.geteuid() or not shutil.which("mount"):
-        pytest.skip("needs root, to mount a small disk")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("needs to mount a small disk, which is not allowed here")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with disk.mounted(tmp_path / "disk", "64k") as mounted:
+        if not mounted:
+            pytest.skip("needs root, to mount a small disk")
+        yield tmp_path / "disk"
 
 
 def spectrogram(K: int, F: int = 33, T: int = 120, batch: tuple = (), seed: int = 0):

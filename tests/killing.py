@@ -18,12 +18,14 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, nullcontext, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
+from tests import disk
 from tests.conftest import ROOT
 from tests.project import IDS, MADE, Project, checkout
 
@@ -73,36 +75,6 @@ def small(folder: Path) -> Project:
     return project
 
 
-@contextmanager
-def disk(folder: Path) -> Iterator[bool]:
-    """A file system of its own in `folder` meanwhile, and whether that could be had."""
-    folder.mkdir(parents=True, exist_ok=True)
-    command = ["mount", "-t", "tmpfs", "-o", "size=1g", "tmpfs", str(folder)]
-    mounted = os.geteuid() == 0 and subprocess.run(command, capture_output=True).returncode == 0
-    try:
-        yield mounted
-    finally:
-        if mounted:
-            subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-@contextmanager
-def full(folder: Path) -> Iterator[None]:
-    """Nothing more has room in the file system of `folder` meanwhile."""
-    ballast = folder.parent / "ballast"
-    with open(ballast, "wb") as file:
-        size = 0
-        for step in (2**20, 4096):  # others write and remove meanwhile
-            with suppress(OSError):
-                while True:
-                    os.posix_fallocate(file.fileno(), size, step)
-                    size += step
-    try:
-        yield
-    finally:
-        ballast.unlink()
-
-
 def forget(project: Project) -> None:
     """Back to a checkout in which nothing was made; compiled kernels stay."""
     gone = [*MADE, "checkpoints", ".snakemake", "mlruns", ".dvc/cache", ".dvc/tmp"]
@@ -146,15 +118,15 @@ def strike(project: Project, point: Point) -> dict[str, Any]:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         text=True,
     ) as process:
-        running: list[str] = []
+        running, struck = list[str](), False
         condition = nullcontext()
         if point.how in TIMED:
             try:
                 process.wait(point.at)
             except subprocess.TimeoutExpired:
-                running = stages(process.pid)
+                running, struck = stages(process.pid), True
                 if point.how == "full":
-                    condition = full(project.folder)
+                    condition = disk.full(project.folder.parent)
                 else:
                     _disturb(process.pid, point)
         with condition:
@@ -163,6 +135,7 @@ def strike(project: Project, point: Point) -> dict[str, Any]:
     return {
         **point._asdict(),
         "code": process.returncode,
+        "struck": struck or process.returncode != 0,  # not finished before
         "running": running,
         "seconds": round(time.monotonic() - began, 1),
         "traceback": "Traceback" in printed,
@@ -241,31 +214,40 @@ def differences(found: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]
 
 
 def campaign(folder: Path, points: int, seed: int, each: int) -> None:
-    """Strike `points` times, `each` times a run, and write what came of it to `folder`."""
+    """Strike `points` times, up to `each` times a run, and write what came of it to `folder`.
+
+    Drawn points that find a finished pipeline do not count; its outcome is compared.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "log.jsonl"
     log.touch()
-    done = sum("how" in json.loads(line) for line in log.read_text().splitlines())
-    with disk(folder / "disk") as mounted:
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    begun = sum("how" in row for row in rows)
+    struck = sum(row.get("struck", False) for row in rows)
+    with disk.mounted(folder / "disk", "1g") as mounted:
         shutil.rmtree(folder / "disk/project", ignore_errors=True)
         project = small(folder / "disk/project")
         wanted = undisturbed(project, folder)
-        drawn = draw(seed, HOW if mounted else HOW[:-1])
-        for number, point in zip(range(points), drawn, strict=False):
-            if number < done:
-                continue
-            note(log, {"point": number, **strike(project, point)})
-            if (number + 1) % each and number + 1 < points:
+        drawn = enumerate(draw(seed, HOW if mounted else HOW[:-1]))
+        left = each
+        for number, point in islice(drawn, begun, None):
+            if struck >= points:
+                break
+            row = strike(project, point)
+            note(log, {"point": number, **row})
+            struck, left = struck + row["struck"], left - 1
+            if row["struck"] and left and struck < points:
                 subprocess.run(UNLOCK, cwd=project.folder, env=project.environment(), check=False)
                 continue
             go_on(project, point.driver)
             different = differences(outcome(project), wanted)
             project.run("dvc", "repro")
             project.assert_settled()
-            note(log, {"run": number // each, "different": different})
+            note(log, {"different": different, "after": each - left})
             if any(different.values()):
                 shutil.copytree(project.folder, folder / f"different-{number}", dirs_exist_ok=True)
             forget(project)
+            left = each
 
 
 def undisturbed(project: Project, folder: Path) -> dict[str, Any]:
