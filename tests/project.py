@@ -61,10 +61,7 @@ class Project:
 
     def jobs(self) -> dict[str, int]:
         """How many jobs of each rule Snakemake would run."""
-        printed = self.snakemake("-n")
-        found = {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", printed, re.M)}
-        found.pop("total", None)
-        return found
+        return jobs(self.snakemake("-n"))
 
     def commit(self, message: str) -> None:
         self.run("git", "add", "-A")
@@ -95,6 +92,13 @@ class Project:
         """Neither Snakemake nor DVC has anything to do."""
         assert "Nothing to be done" in self.snakemake("-n")
         assert "up to date" in self.run("dvc", "status")
+
+
+def jobs(printed: str) -> dict[str, int]:
+    """How many jobs of each rule Snakemake said it would run."""
+    found = {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", printed, re.M)}
+    found.pop("total", None)
+    return found
 
 
 def checkout(folder: Path) -> Project:
