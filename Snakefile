@@ -29,6 +29,14 @@ os.environ["PYTHONPATH"] = workflow.basedir
 os.environ["SSML_PROGRESS"] = "lines"
 os.environ["DVC_NO_ANALYTICS"] = os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 STAGE = f"{sys.executable} -m pipeline."
+STORE = workflow.storage_settings
+if STORE.default_storage_provider:  # an object store's files lie below this folder meanwhile
+    HOME = STORE.local_storage_prefix / STORE.default_storage_provider
+    HOME /= STORE.default_storage_prefix.partition("://")[2]
+    CODE = " ".join(os.path.join(workflow.basedir, name) for name in ("presets", "ssml"))
+    STAGE = (
+        f"mkdir -p {HOME} && cp params.yaml {HOME} && ln -sfn {CODE} {HOME} && cd {HOME} && {STAGE}"
+    )
 
 SETS = PARAMS.separate.sets
 METHODS = list(PARAMS.separate.methods)
@@ -68,14 +76,20 @@ def mixtures_of(wildcards):
     return layout.shards(PARAMS, wildcards.set)
 
 
+def with_card(path):
+    """A model's two files; one that is not trained here is in no object store either."""
+    files = [str(path), str(path.with_suffix(".json"))] if path else []
+    return files if path in map(layout.model, VARIANTS) else list(map(local, files))
+
+
 def trained_by(wildcards):
     """The checkpoint of a learned method."""
-    return layout.trained(PARAMS.separate.methods[wildcards.method]) or []
+    return with_card(layout.trained(PARAMS.separate.methods[wildcards.method]))
 
 
 def started_by(wildcards):
     """The model that a training starts from."""
-    return layout.start(PARAMS, wildcards.variant) or []
+    return with_card(layout.start(PARAMS, wildcards.variant))
 
 
 def separated_by(wildcards):
@@ -155,7 +169,7 @@ rule study:
 
 rule corpus:
     input:
-        LISTED,
+        local(LISTED),
     output:
         layout.MANIFEST,
     benchmark:

@@ -1,7 +1,8 @@
-"""The workflow through a Slurm that the test starts; results through a DVC remote over SSH.
+"""The workflow through a Slurm that the test starts, by a bucket, and results over SSH by DVC.
 
-Both need root, Debian's packages (slurm-wlm, openssh-server) and a plugin (`pip install
-'.[cluster]'`), and are skipped where one is missing. No server is bound to anything but 127.0.0.1.
+Slurm and SSH need root and Debian's packages (slurm-wlm, openssh-server), all need plugins (`pip
+install '.[cluster]'`); a test is skipped where one is missing. No server is bound to anything but
+127.0.0.1.
 """
 
 import importlib.util
@@ -20,16 +21,16 @@ import yaml
 
 from ssml import layout
 from tests.killing import differences, forget, outcome, small
-from tests.project import Project, checkout, jobs
+from tests.project import BIN, Project, checkout, jobs
 
 pytestmark = pytest.mark.slow
 
 
-def need(*programs: str, module: str) -> None:
-    if os.name != "posix" or os.geteuid():
+def need(*programs: str, module: str, root: bool = True) -> None:
+    if root and (os.name != "posix" or os.geteuid()):
         pytest.skip("needs root, to start servers")
     for program in programs:
-        if not shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin"):
+        if not shutil.which(program, path=f"{BIN}:{os.environ['PATH']}:/usr/sbin:/sbin"):
             pytest.skip(f"needs {program}, from Debian's slurm-wlm, munge or openssh-server")
     if importlib.util.find_spec(module) is None:
         pytest.skip(f"needs the Python package {module}: pip install '.[cluster]'")
@@ -39,6 +40,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait_until(what, seconds: float = 60) -> None:
@@ -163,11 +169,7 @@ def ssh(tmp_path, daemons):
     assert sshd
     daemons.start(sshd, "-D", "-e", "-f", str(tmp_path / "sshd_config"))
 
-    def answers() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    wait_until(answers)
+    wait_until(lambda: answers(port))
     return port, tmp_path / "user"
 
 
@@ -189,3 +191,44 @@ def test_a_clone_pulls_over_ssh_and_has_nothing_to_do(tmp_path, ssh):
     clone.run("dvc", "pull", "-q", "mixtures")
     assert clone.digests() == project.digests()
     assert "up to date" in clone.run("dvc", "status", "mixtures")
+
+
+@pytest.fixture
+def bucket(daemons, monkeypatch):
+    """An S3 bucket served on this machine: its client and where it is."""
+    need("moto_server", module="snakemake_storage_plugin_s3", root=False)
+    import boto3
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    port = free_port()
+    daemons.start(str(BIN / "moto_server"), "-H", "127.0.0.1", "-p", str(port))
+    place = f"http://127.0.0.1:{port}"
+    wait_until(lambda: answers(port))
+    client = boto3.client("s3", endpoint_url=place, region_name="us-east-1")
+    client.create_bucket(Bucket="bucket")
+    return client, place
+
+
+def test_an_object_store_holds_the_same_and_is_brought_home(tmp_path, bucket, librispeech):
+    """The tables by way of a bucket; then they are copied from it, and nothing is left to do."""
+    client, place = bucket
+    project = small(tmp_path / "project")
+    project.edit("params.yaml", "source: synthetic", "source: librispeech")
+    project.edit("params.yaml", "root: null", f"root: {librispeech}")
+    project.edit("params.yaml", "utterances: null", "utterances: presets/excerpt-utterances.txt")
+    settings = ["--default-storage-provider", "s3", "--default-storage-prefix", "s3://bucket/run"]
+    settings += ["--storage-s3-endpoint-url", place, "--shared-fs-usage", "persistence", "sources"]
+    project.snakemake("results", *settings, "software-deployment", "source-cache")
+    assert not (project.folder / "data").exists()
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket="bucket", Prefix="run/")
+    for found in (one for page in pages for one in page["Contents"]):
+        path = project.folder / found["Key"].removeprefix("run/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        client.download_file("bucket", found["Key"], str(path))
+        os.utime(path, (found["LastModified"].timestamp(),) * 2)
+    assert "Nothing to be done" in project.snakemake("-n", "results")
+    brought = project.digests()
+    forget(project)
+    project.snakemake("--quiet", "all", "--", "results")
+    assert project.digests() == brought

@@ -12,6 +12,7 @@ import pytest
 
 from ssml import provenance, tracking
 from ssml.tracking import store, unsent
+from tests import disk
 
 STEPS = 12
 WHOLE = [(step, step / 2) for step in range(STEPS)]
@@ -126,6 +127,23 @@ def test_a_full_disk_of_both_waits_in_memory(request, small_disk, monkeypatch, c
     assert len(Path(unsent.FILE).read_text().splitlines()) == STEPS + 1
     assert tracking.resend() == 0
     assert logged(request.node.name) == WHOLE
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_when_the_tables_are_made_delays_them(tmp_path, monkeypatch):
+    """MLflow itself would leave half of them, and never go on from there."""
+    with disk.mounted(tmp_path / "disk", "16m") as mounted:
+        if not mounted:
+            pytest.skip("needs root, to mount a small disk")
+        database = tmp_path / "disk/mlflow.db"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+        with disk.full(tmp_path / "disk", room=300 * 1024):
+            train("small")
+        assert not database.exists()
+        assert Path(unsent.FILE).exists()
+        assert tracking.resend() == 0
+        assert logged("small") == WHOLE
+        assert not list(database.parent.glob("*.part*"))
 
 
 def test_a_record_after_one_that_was_cut_is_kept(request, monkeypatch, capsys):

@@ -5,6 +5,8 @@ import json
 import logging
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
@@ -38,6 +40,25 @@ def send(record: Mapping[str, Any], again: bool = False) -> Any:
     return getattr(store, record["op"])(store.resolve(record["run"]), record)
 
 
+def _make_tables(database: Path) -> None:
+    """Make MLflow's `database` beside its place, in a process of its own, which closes it.
+
+    MLflow cannot go on with half of its tables, as a kill or a full disk would leave them.
+    """
+    part = database.with_name(f"{database.name}.part")
+    for path in part.parent.glob(f"{part.name}*"):  # of one that was killed
+        path.unlink()
+    code = "import sys, mlflow; mlflow.MlflowClient(sys.argv[1])"
+    command = [sys.executable, "-W", "ignore", "-c", code, f"sqlite:///{part}"]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    if done.returncode or not part.exists():
+        last = (done.stderr.strip() or "no database was made").splitlines()[-1]
+        raise OSError(f"{database}: {last}")
+    with closing(sqlite3.connect(part)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")  # readers do not stop writers
+    part.replace(database)
+
+
 class Store:
     """The MLflow at `uri`; a SQLite database has its artifacts in `mlruns` beside it."""
 
@@ -58,8 +79,7 @@ class Store:
             self.database.parent.mkdir(parents=True, exist_ok=True)
         with self.lock():  # processes that make the tables at once crash
             if self.database and not self.database.exists():
-                with closing(sqlite3.connect(self.database)) as connection:
-                    connection.execute("PRAGMA journal_mode=WAL")  # readers do not stop writers
+                _make_tables(self.database)
             self.client: Any = mlflow.MlflowClient(uri)
 
     def lock(self) -> AbstractContextManager[Any]:
