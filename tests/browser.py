@@ -19,7 +19,10 @@ def opened(path: Path, width: int = 1280) -> Iterator:
     if chromium is None:
         pytest.skip("needs Chromium: install it to check the report as a person sees it")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        try:
+            browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        except playwright.Error as error:
+            pytest.skip(f"Chromium does not start here: {error}")
         page = browser.new_page(viewport={"width": width, "height": 900})
         trouble: list[str] = []
         outside: list[str] = []

@@ -16,6 +16,7 @@ from ..params import Params
 from ..statistics import Interval
 from . import compare, conditions
 from .claims import Claim
+from .iterations import by_iterations
 from .pictures import Plate
 from .results import Results
 from .tables import Row, best
@@ -70,6 +71,7 @@ def render(
             learned=params.report.learned_sdr,
             embedded={"pairs": pairs, "values": values(results)},
             conditions=conditions.conditions(results),
+            iterations=_iterations(results),
             transcribed=any(row.wer for row in rows),
             failures=_failures(results),
             claims=claims,
@@ -152,17 +154,34 @@ def _sets(results: Results, rows: Sequence[Row], pairs: Mapping[str, Any]) -> li
     return found
 
 
+def _iterations(results: Results) -> list[dict[str, Any]]:
+    """The tables by iterations with their cells, of the sets in their order."""
+    found = []
+    for table in by_iterations(results):
+        tops = [table.best(column) for column in range(len(table.at))]
+        body = [
+            (name, [_number_cell(cell, 1, 1, top) for cell, top in zip(cells, tops, strict=True)])
+            for name, cells in table.rows
+        ]
+        found.append({"set": table.set, "speakers": results.speakers(table.set)})
+        found[-1] |= {"at": table.at, "rows": body}
+    return found
+
+
 def _cell(
     interval: Interval | None, scale: float, digits: int, top: float | None, row: Row
 ) -> Cell:
+    return _number_cell(interval, scale, digits, top if row.competes else None)
+
+
+def _number_cell(interval: Interval | None, scale: float, digits: int, top: float | None) -> Cell:
     if interval is None:
         return Cell("", "", "")
     if not math.isfinite(interval.mean):
         return Cell("n/a", "", "")
     mean, low, high = (_number(scale * x, digits) for x in interval[:3])
     bounds = f"{low} to {high}" if math.isfinite(interval.low) else ""
-    is_best = row.competes and interval.mean == top
-    return Cell(mean, bounds, scale * interval.mean, is_best)
+    return Cell(mean, bounds, scale * interval.mean, interval.mean == top)
 
 
 def _delta(triple: compare.Pair | None, digits: int) -> Delta:

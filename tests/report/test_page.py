@@ -9,6 +9,7 @@ import pytest
 
 from ssml import layout, params
 from ssml.report import compare, conditions, page, pictures, results, tables
+from ssml.report.iterations import by_iterations
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def test_page_is_whole_and_asks_for_nothing_outside(made, written):
     assert not re.search(r"url\(\s*['\"]?(?!#)|@import|fetch\(|XMLHttpRequest", written)
     assert len(parsed.ids) == len(set(parsed.ids))
     assert {link[1:] for link in parsed.links if link.startswith("#")} <= set(parsed.ids)
-    assert parsed.count["h1"] == 1 and parsed.count["caption"] == 3 * 2 + 5 * 3 + 1
+    assert parsed.count["h1"] == 1 and parsed.count["caption"] == 3 * 3 + 5 * 3 + 1
 
 
 def test_every_figure_is_in_the_page_and_names_itself(made, written):
@@ -177,3 +178,15 @@ def test_latex_is_balanced_and_escaped(made):
     body = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert {line.count("&") for line in body} == {3}
     assert r"WER in \%" in text and not re.search(r"(?<!\\)[_#]|(?<![\w$])-\d", text)
+
+
+def test_the_table_by_iterations_is_that_of_the_curves(made):
+    found = made[1]
+    for table in by_iterations(found):
+        assert table.at == [5, 10, 20]
+        for name, cells in table.rows:
+            curve = found.curves[name, table.set]
+            assert [cell and cell.mean for cell in cells] == pytest.approx(
+                curve.values[:, [5, 10, 20]].mean(axis=0)
+            )
+        assert table.best(2) == max(cells[2].mean for _, cells in table.rows)
