@@ -54,6 +54,7 @@ def main() -> None:
 def train(share: Share, params: Params, name: str, facts: dict[str, Any]) -> None:
     """Train as the process `share` of those that train together; the first of them writes."""
     allocator.keep_freed()
+    devices.repeatable()
     variant = params.train.variants[name]
     known, draw = supply(params)
     dev = Mixtures(layout.shards(params, params.train.dev), params.fs)

@@ -45,6 +45,16 @@ class Share(NamedTuple):
         return float(value) / self.count
 
 
+def repeatable() -> None:
+    """Have torch give the same bits each time on a GPU too, where SSML_DETERMINISTIC is set.
+
+    On a CPU it does so anyway. An operation that has no such form on the GPU is an error then.
+    """
+    if os.environ.get("SSML_DETERMINISTIC"):
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
+        torch.use_deterministic_algorithms(True)
+
+
 def check(count: int, batch: int) -> None:
     """`UserError` where `count` processes cannot share a batch, or lack a GPU each."""
     if batch % count:

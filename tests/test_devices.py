@@ -96,3 +96,20 @@ def test_a_batch_that_cannot_be_shared_is_named():
     devices.check(2, 4)
     with pytest.raises(UserError, match=r"train.devices: 3 cannot share a batch of 4"):
         devices.check(3, 4)
+
+
+def test_training_uses_repeatable_operations_where_asked(shard, tmp_path, monkeypatch):
+    """On a CPU they change nothing; an operation without such a form would be an error."""
+    train(Share(), shard, tmp_path / "plain.safetensors")
+    monkeypatch.setenv("SSML_DETERMINISTIC", "1")
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    devices.repeatable()
+    try:
+        assert torch.are_deterministic_algorithms_enabled()
+        train(Share(), shard, tmp_path / "strict.safetensors")
+    finally:
+        torch.use_deterministic_algorithms(False)
+    plain, strict = (
+        (tmp_path / f"{name}.safetensors").read_bytes() for name in ("plain", "strict")
+    )
+    assert strict == plain
