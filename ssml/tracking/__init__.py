@@ -100,7 +100,7 @@ def run(
 
     `code` is the digest of the stage's code. When the block ends well, older runs of the job are
     tagged superseded; when it raises, the run is FAILED and supersedes nothing. `resume` is the id
-    of a run to go on with if that is of the same job, params and code, and did not finish.
+    of a run to go on with if that is of the same job, params and code.
     `parent` is the id of the run that this one is shown under.
     """
     start = {

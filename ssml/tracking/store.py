@@ -137,7 +137,7 @@ class Store:
         tags = {**record["tags"], "key": record["run"]}
         if record.get("parent"):
             tags[PARENT] = self.resolve(record["parent"])
-        run = self._unfinished(record)
+        run = self._resumed(record)
         last: dict[str, int] = {}
         if run:
             for key in run.data.metrics:
@@ -155,8 +155,11 @@ class Store:
             self.client.log_batch(id, params=params[i : i + BATCH])
         return id, last
 
-    def _unfinished(self, record: Mapping[str, Any]) -> Any:
-        """The run that `record` resumes, or None where there is no such run to go on with."""
+    def _resumed(self, record: Mapping[str, Any]) -> Any:
+        """The run that `record` resumes, or None where there is no such run to go on with.
+
+        A finished one too: the files of its job may have been lost, but not its checkpoint.
+        """
         if not record["resume"]:
             return None
         try:
@@ -170,7 +173,7 @@ class Store:
         tags = run.data.tags
         same = all(tags.get(key) == record["tags"][key] for key in IDENTITY)
         live = run.info.lifecycle_stage == "active" and "superseded" not in tags
-        return run if same and live and run.info.status != "FINISHED" else None
+        return run if same and live else None
 
     def log(self, run: str, record: Mapping[str, Any]) -> None:
         """Log the metrics of a step; MLflow leaves out a value that it holds already."""
