@@ -21,11 +21,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from .names import BOUND_NAMES
 from .statistics import Band, Interval
 
 Array = NDArray[np.float64]
 
 CLASSICAL = (("#0072B2", "o"), ("#009E73", "s"), ("#56B4E9", "D"), ("#7A7A00", "P"))
+BOUNDS = (("#6E6E6E", "d"), ("#8C8C8C", "h"))  # told the sources
 LEARNED = (("#D55E00", "^"), ("#CC79A7", "v"), ("#E69F00", "<"), ("#AA4499", ">"))
 DASHES = ("-", (0, (5, 2)), (0, (1.2, 1.4)), (0, (6, 2, 1, 2)))  # of the rules
 INK = "#010203"  # replaced by currentColor when the figure is written
@@ -100,10 +102,13 @@ def styles(methods: Mapping[str, tuple[str, str]], learned: Collection[str]) -> 
     models = list(dict.fromkeys(model for model, _ in methods.values()))
     rules = list(dict.fromkeys(rule for _, rule in methods.values()))
     found = {"mixture": Style(INK, "x", ":"), "reference": Style(INK, "*", ":")}
+
+    def palette(model: str) -> tuple[tuple[str, str], ...]:
+        return LEARNED if model in learned else BOUNDS if model in BOUND_NAMES else CLASSICAL
+
     for name, (model, rule) in methods.items():
-        palette = LEARNED if model in learned else CLASSICAL
-        peers = [other for other in models if (other in learned) == (model in learned)]
-        colour, marker = palette[peers.index(model) % len(palette)]
+        peers = [other for other in models if palette(other) == palette(model)]
+        colour, marker = palette(model)[peers.index(model) % len(palette(model))]
         found[name] = Style(colour, marker, DASHES[rules.index(rule) % len(DASHES)])
     return found
 

@@ -44,9 +44,14 @@ class Row(NamedTuple):
     errors: WordErrors | None  # by kind, of `wer`
 
     @property
+    def is_bound(self) -> bool:
+        """Whether its model is told the sources."""
+        return self.model in BOUND_NAMES
+
+    @property
     def competes(self) -> bool:
         """Whether it may be the best: a mixture, a reference and a bound may not."""
-        return bool(self.model) and self.model not in BOUND_NAMES
+        return bool(self.model) and not self.is_bound
 
     def cells(self) -> dict[str, Any]:
         """The row of `summary.csv`."""
