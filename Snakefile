@@ -47,7 +47,8 @@ HEARD = [*HEARD, layout.MIXTURE, layout.REFERENCE] if PARAMS.transcribe.mixtures
 LIBRISPEECH = PARAMS.corpus.source == "librispeech"
 LISTED = (PARAMS.corpus.librispeech.utterances or []) if LIBRISPEECH else []
 TRAINING = [*layout.training(PARAMS), *layout.shards(PARAMS, PARAMS.train.dev)]
-DRAWN = ["corpus", "scenes", "mix"] if PARAMS.train.redraw else []  # what training draws from
+REDRAW = PARAMS.train.redraw
+DRAWN = [PARAMS.corpus, PARAMS.scenes, PARAMS.mix, REDRAW] if REDRAW else []  # what training draws
 
 
 def needs(stage, **parts):
@@ -225,7 +226,7 @@ rule respond:
 
 rule train:
     input:
-        layout.MANIFEST if PARAMS.train.redraw else [],
+        layout.MANIFEST if REDRAW else [],
         TRAINING,
         started_by,
     output:
@@ -240,7 +241,7 @@ rule train:
         lambda wildcards: needs(
             "train",
             fs=PARAMS.fs,
-            redraw=[getattr(PARAMS, part).model_dump(mode="json") for part in DRAWN],
+            redraw=[part.model_dump(mode="json") for part in DRAWN],
             variant=PARAMS.train.variants[wildcards.variant],
             devices=PARAMS.train.devices,
         ),

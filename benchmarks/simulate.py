@@ -12,7 +12,7 @@ from ssml import rooms, scenes
 from ssml.bank import Bank, encode_room
 from ssml.corpora import Utterance
 from ssml.dataset import write_tar
-from ssml.params import MixParams, load
+from ssml.params import MixParams, RedrawParams, load
 
 from .measure import in_turn, options, row, show
 
@@ -46,7 +46,8 @@ def bank(one: scenes.Scene, dry: np.ndarray, folder: Path) -> Bank:
     spoken = people(len(dry), dry.shape[1] / FS)
     chosen = params.scenes.sets["train"].model_copy(update={"speakers": len(dry)})
     scenes_of = params.scenes.model_copy(update={"sets": {"train": chosen}})
-    return Bank([folder / "0000.tar"], spoken, folder, "train", scenes_of, params.mix, FS)
+    redraw = RedrawParams(level=scenes_of.level, snr=scenes_of.snr, speed=(1, 1), tone=0)
+    return Bank([folder / "0000.tar"], spoken, folder, "train", scenes_of, params.mix, redraw, FS)
 
 
 def by_room(one: scenes.Scene, dry: np.ndarray, max_order: int) -> np.ndarray:

@@ -21,13 +21,13 @@ LOG_EVERY = 5  # steps; a call to MLflow may take as long as a step
 def supply(params: Params) -> tuple[Mixtures | Bank, Callable[..., Batch]]:
     """What is trained on, and the function that draws batches of it."""
     paths = layout.training(params)
-    if not params.train.redraw:
+    if params.train.redraw is None:
         return Mixtures(paths, params.fs), draw_batch
     utterances = corpora.read_manifest(layout.MANIFEST)
     root = corpora.root(params.corpus, layout.CORPUS)
-    return Bank(
-        paths, utterances, root, params.train.train, params.scenes, params.mix, params.fs
-    ), bank.draw_batch
+    name, redraw = params.train.train, params.train.redraw
+    rooms = Bank(paths, utterances, root, name, params.scenes, params.mix, redraw, params.fs)
+    return rooms, bank.draw_batch
 
 
 def main() -> None:
@@ -43,7 +43,8 @@ def main() -> None:
         "data": digest([sha256(path) for path in paths])[:16],
     }
     if params.train.redraw:
-        sections = [part.model_dump(mode="json") for part in (params.scenes, params.mix)]
+        parts = (params.scenes, params.mix, params.train.redraw)
+        sections = [part.model_dump(mode="json") for part in parts]
         facts["drawn"] = digest([sha256(layout.MANIFEST), *sections])[:16]
     if start := layout.start(params, arguments.variant):
         facts["started"] = sha256(start)[:16]

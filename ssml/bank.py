@@ -1,26 +1,31 @@
-"""Training mixtures drawn anew at every step: room responses x speech x levels x noise.
+"""Training mixtures drawn anew at every step: room responses x voices x levels x noise.
 
 The responses are simulated once. Each time its turn comes, a room gets other speakers, other parts
-of their utterances, other levels, noise and order of microphones, for the cost of some FFTs.
+of their utterances, said faster or slower, brighter or darker, other levels, noise and order of
+microphones, for the cost of some FFTs.
 """
 
 import io
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import soxr
+from scipy import fft
 
 from . import mixing, scenes
 from .corpora import Utterance, load
 from .dataset import Batch, Tar, latest_cut, positions, turn
 from .errors import UserError
-from .params import MixParams, ScenesParams
+from .params import MixParams, RedrawParams, ScenesParams
 from .provenance import generator
 
 KEPT = 1024  # utterances whose audio stays in memory
+OCTAVES = 7  # from half the sampling rate down, whose levels `coloured` changes
 
 
 class Room(NamedTuple):
@@ -48,10 +53,11 @@ class Bank:
         name: str,
         params: ScenesParams,
         mix: MixParams,
+        redraw: RedrawParams,
         fs: int,
     ) -> None:
         """Set `name` of `params.sets` says who speaks and how long; `root`: the audio's folder."""
-        self.chosen, self.params, self.noise, self.fs = params.sets[name], params, mix.noise, fs
+        self.chosen, self.noise, self.redraw, self.fs = params.sets[name], mix.noise, redraw, fs
         self.tars = [Tar(path) for path in paths]
         self.keys = [(tar, key) for tar in self.tars for key in tar.parts]
         self.pool = scenes.pool(name, self.chosen, utterances, fs)
@@ -76,28 +82,63 @@ class Bank:
         rng = generator(seed, "draw", position)
         order = rng.permutation(len(room.mics))
         responses, mics = room.responses[:, order], room.mics[order]
-        images = self._images(responses, n_samples, rng)
+        voices = generator(seed, "voices", position)
+        images = self._images(responses, n_samples, rng, voices)
         while len(mixing.silent(images)):
-            images = self._images(responses, n_samples, rng)
-        levels = (0.0, *rng.uniform(*self.params.level, len(images) - 1))
-        snr = rng.uniform(*self.params.snr)
+            images = self._images(responses, n_samples, rng, voices)
+        levels = (0.0, *rng.uniform(*self.redraw.level, len(images) - 1))
+        snr = rng.uniform(*self.redraw.snr)
         mixed = mixing.mix_at(images, levels, snr, self.noise, mics, rng, self.fs)
         return mixed.images.sum(0) + mixed.noise, mixed.images[:, 0]
 
     def _images(
-        self, responses: np.ndarray, n_samples: int, rng: np.random.Generator
+        self,
+        responses: np.ndarray,
+        n_samples: int,
+        rng: np.random.Generator,
+        voices: np.random.Generator,
     ) -> np.ndarray:
-        """Images (K, M, N) of parts of random utterances of random speakers."""
+        """Images (K, M, N) of parts of random utterances of random speakers, whose speed and tone
+        are drawn from `voices`."""
         picks = scenes.pick(self.pool, self.chosen.speakers, rng)
-        length, cuts = scenes.cut(self.chosen, picks, self.fs, rng)
+        # none so fast that less is left of it than the set wants
+        least = self.chosen.seconds[0] * self.fs
+        speeds = voices.uniform(*self.redraw.speed, len(picks))
+        speeds = [min(v, one.samples / least) for v, one in zip(speeds, picks, strict=True)]
+        said = [
+            replace(one, samples=int(one.samples / v)) for v, one in zip(speeds, picks, strict=True)
+        ]
+        length, cuts = scenes.cut(self.chosen, said, self.fs, rng)
         spoken = min(stop - first for first, stop in cuts)
         start = int(rng.integers(latest_cut(length, spoken, n_samples) + 1))
         before = min(start, responses.shape[-1] - 1)  # whose reverberation is still heard
         dry = np.zeros((len(picks), before + n_samples), np.float32)
-        for k, (pick, (first, stop)) in enumerate(zip(picks, cuts, strict=True)):
-            part = self.speech(pick)[first:stop][start - before : start + n_samples]
+        for k, (pick, speed, (first, stop)) in enumerate(zip(picks, speeds, cuts, strict=True)):
+            heard = first + start - before, min(first + start + n_samples, stop)
+            part = at_speed(self.speech(pick), speed, *heard)
             dry[k, : len(part)] = part
-        return mixing.convolve(dry, responses, before)
+        tone = voices.uniform(-self.redraw.tone, self.redraw.tone, (len(picks), OCTAVES))
+        return mixing.convolve(coloured(dry, tone, self.fs), responses, before)
+
+
+def at_speed(speech: np.ndarray, speed: float, first: int, stop: int) -> np.ndarray:
+    """What there is of samples `first` to `stop` of `speech` (N,), said `speed` times as fast."""
+    if speed == 1:
+        return speech[max(first, 0) : max(stop, 0)]
+    part = speech[int(first * speed) : int(np.ceil(stop * speed))]
+    return soxr.resample(part, speed, 1, "MQ")[: max(stop - first, 0)] if len(part) else part
+
+
+def coloured(dry: np.ndarray, tone: np.ndarray, fs: int) -> np.ndarray:
+    """Each source (K, N) louder by `tone` (K, octaves) dB at fs / 2 and octaves below."""
+    if not tone.any():
+        return dry
+    n_fft = int(fft.next_fast_len(dry.shape[-1] + fs // 10, real=True))  # type: ignore[arg-type]
+    octaves = np.log2(np.maximum(fft.rfftfreq(n_fft, 1 / fs), 1) / fs)
+    known = np.arange(1 - tone.shape[-1], 1) - 1.0
+    gains = [10 ** (np.interp(octaves, known, row) / 20) for row in tone]
+    spectra = fft.rfft(dry, n_fft) * np.array(gains, dry.dtype)  # type: ignore[operator]
+    return fft.irfft(spectra, n_fft)[..., : dry.shape[-1]]  # type: ignore[index]
 
 
 def draw_batch(

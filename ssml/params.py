@@ -128,9 +128,20 @@ class VariantParams(Section):
     start: str | None = None  # variant, shipped model or path whose weights it starts from
 
 
+class RedrawParams(Section):
+    """Only the rooms of the training set: all else is drawn anew at each step, as it says here."""
+
+    level: Range  # of each later speaker against the first, on the reverberant images, dB
+    snr: Range  # of the mixture against the noise, dB
+    speed: tuple[Positive, Positive]  # of a speaker: pitch and formants change with it
+    tone: Annotated[
+        float, Field(ge=0)
+    ]  # of a speaker: each octave louder or softer by up to so, dB
+
+
 class TrainParams(Section):
     train: Name  # set of `scenes.sets` to train on
-    redraw: bool  # only its rooms: speech, levels and noise are drawn anew at each step
+    redraw: RedrawParams | None  # null: its mixtures are stored, and what is cut from them is drawn
     dev: Name  # set to validate on
     devices: Count  # processes that share each batch, on a GPU each where there are GPUs
     threads: Count  # of the CPU, of each training; another number rounds otherwise

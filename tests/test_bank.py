@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from ssml.bank import Bank, draw_batch, encode_room
+from ssml.bank import Bank, at_speed, coloured, draw_batch, encode_room
 from ssml.corpora import Utterance
 from ssml.dataset import write_tar
 from ssml.errors import UserError
 from ssml.mixing import PEAK, convolve
-from ssml.params import load
+from ssml.params import RedrawParams, load
 from ssml.rooms import by_speaker, responses, simulate
 from ssml.scenes import draw
 from tests.conftest import ROOT
@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 FS = 16000
 PARAMS = load(ROOT / "params.yaml")
 SCENES = PARAMS.scenes.model_copy(update={"t60": (0.2, 0.25)})
+REDRAW = RedrawParams(level=(-5, 5), snr=(10, 30), speed=(1, 1), tone=0)
 SPEAKERS = [f"{i}" for i in range(6)]
 
 
@@ -33,7 +34,7 @@ def bank(tmp_path_factory):
     scenes = [draw("train", i, SCENES, 1, utterances, FS) for i in range(3)]
     items = ((s.id, encode_room(s, by_speaker(responses(s, FS, 10)))) for s in scenes)
     write_tar(folder / "0000.tar", items)
-    return Bank([folder / "0000.tar"], utterances, folder, "train", SCENES, PARAMS.mix, FS)
+    return Bank([folder / "0000.tar"], utterances, folder, "train", SCENES, PARAMS.mix, REDRAW, FS)
 
 
 def pitches(batch):
@@ -58,11 +59,43 @@ def test_levels_and_noise_are_within_their_ranges(bank):
     for step in range(4):
         mix, ref = draw_batch(bank, step, 2, FS, 1)
         energy = 10 * np.log10((ref**2).mean(-1))
-        assert (np.abs(energy[:, 1] - energy[:, 0]) <= SCENES.level[1] + 1e-3).all()
+        assert (np.abs(energy[:, 1] - energy[:, 0]) <= REDRAW.level[1] + 1e-3).all()
         noise = mix[:, 0] - ref.sum(1)
         snr = 10 * np.log10((ref.sum(1) ** 2).mean(-1) / (noise**2).mean(-1))
-        assert (snr >= SCENES.snr[0] - 0.01).all() and (snr <= SCENES.snr[1] + 0.01).all()
+        assert (snr >= REDRAW.snr[0] - 0.01).all() and (snr <= REDRAW.snr[1] + 0.01).all()
         assert np.abs(mix).max() <= PEAK + 1e-6
+
+
+def test_voices_are_heard_at_other_speeds_and_tones(bank, monkeypatch):
+    known = {300 + 200 * i for i in range(len(SPEAKERS))}
+    assert set(pitches(draw_batch(bank, 0, 3, FS, 0)).ravel()) <= known
+    told = bank.redraw
+    monkeypatch.setattr(bank, "redraw", told.model_copy(update={"speed": (0.8, 0.8)}))
+    assert set(pitches(draw_batch(bank, 0, 3, FS, 0)).ravel()) <= {
+        round(0.8 * pitch / 100) * 100 for pitch in known
+    }
+    monkeypatch.setattr(bank, "redraw", told.model_copy(update={"tone": 12}))
+    toned = [draw_batch(bank, 0, 3, FS, 0) for _ in range(2)]
+    assert np.array_equal(toned[0].mix, toned[1].mix)
+
+
+def test_speech_at_another_speed_is_as_long_and_as_high_as_it_should_be():
+    speech = np.cos(2 * np.pi * 440 * np.arange(FS) / FS).astype(np.float32)
+    faster = at_speed(speech, 1.25, 0, FS)
+    assert len(faster) == pytest.approx(FS / 1.25, abs=2)
+    expected = np.cos(2 * np.pi * 550 * np.arange(4000, 8000) / FS)
+    np.testing.assert_allclose(faster[4000:8000], expected, atol=1e-2)
+    np.testing.assert_allclose(at_speed(speech, 1.25, 3000, 9000)[1000:5000], expected, atol=1e-2)
+    assert len(at_speed(speech, 0.8, 900, 900)) == len(at_speed(speech, 0.8, 900, 500)) == 0
+
+
+def test_the_tone_changes_an_octave_by_so_many_decibels():
+    dry = np.eye(2, 8000, 4000, dtype=np.float32)
+    tone = np.array([[0, 0, 0, 0, 0, 6, -6], [0] * 7])
+    spectra = np.abs(np.fft.rfft(coloured(dry, tone, FS), FS))
+    np.testing.assert_allclose(spectra[1], 1, atol=1e-5)
+    found = 20 * np.log10(spectra[0, [1000, 2000, 4000, 8000]])
+    np.testing.assert_allclose(found, [0, 0, 6, -6], atol=0.1)
 
 
 def test_images_are_those_of_the_simulation(bank):
@@ -93,6 +126,8 @@ def test_a_broken_room_is_an_error_that_names_it(tmp_path, bank):
     whole = encode_room(scene, np.zeros((2, 2, 9)))
     write_tar(tmp_path / "0.tar", [(scene.id, whole | {"npy": whole["npy"][:70]})])
     utterances = [u for us in bank.pool.values() for u in us]
-    broken = Bank([tmp_path / "0.tar"], utterances, tmp_path, "train", SCENES, PARAMS.mix, FS)
+    broken = Bank(
+        [tmp_path / "0.tar"], utterances, tmp_path, "train", SCENES, PARAMS.mix, REDRAW, FS
+    )
     with pytest.raises(UserError, match=r"0.tar: train-000000.npy"):
         broken.room(0)

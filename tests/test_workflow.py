@@ -21,6 +21,7 @@ from tests.conftest import ROOT
 from tests.project import IDS, Project, checkout
 
 STORED = ("scores", "transcripts")
+REDRAW = "{level: [-5, 5], snr: [20, 30], speed: [0.9, 1.1], tone: 3}"
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +230,7 @@ class TestWholePipeline:
     def test_training_on_rooms_alone(self, project):
         """The last one here: with `redraw` rooms are stored, of which training draws mixtures."""
         before = read_json(project.folder / "models/learned-sdr.json")
-        project.edit("params.yaml", "redraw: false", "redraw: true")
+        project.edit("params.yaml", "redraw: null", f"redraw: {REDRAW}")
         output = project.snakemake("models/learned-sdr.safetensors")
         assert "rule respond" in output and "rule mix" not in output
         after = read_json(project.folder / "models/learned-sdr.json")
