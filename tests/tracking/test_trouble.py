@@ -18,21 +18,10 @@ STEPS = 12
 WHOLE = [(step, step / 2) for step in range(STEPS)]
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    """One database for the module: to make it takes seconds."""
-    return tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-
-
 @pytest.fixture(autouse=True)
-def folder(database, tmp_path, monkeypatch):
-    """A working folder of its own, and the module's database, made before any trouble."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
-    monkeypatch.chdir(tmp_path)
-    unsent._warned.clear()
-    unsent._waiting.clear()
+def made(folder):
+    """The module's database is made before any trouble."""
     store.open_store().experiment("made/train")
-    return tmp_path
 
 
 def train(name: str, disturb=lambda step: None) -> tracking.Run:

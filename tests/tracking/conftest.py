@@ -1,0 +1,48 @@
+"""What the tests of tracking share: a database, and runs in an experiment of the test's own."""
+
+import pytest
+
+from ssml import tracking
+from ssml.tracking import store, unsent
+
+PARAMS = {"lr": 0.1, "network": {"name": "glu", "sizes": [1, 2]}, "note": "x" * 9000}
+JOB = "train:learned-sdr"
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    """One database for the module: to make it takes seconds."""
+    return tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+
+
+@pytest.fixture(autouse=True)
+def folder(database, tmp_path, monkeypatch):
+    """A working folder of its own, and the module's database."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
+    unsent._warned.clear()
+    unsent._waiting.clear()
+    return tmp_path
+
+
+@pytest.fixture
+def start(request):
+    """Begins a run in an experiment of the test's own."""
+
+    def begun(**options):
+        given = {"job": JOB, "name": "a run", "params": PARAMS, "code": "c", **options}
+        return tracking.run(request.node.name, **given)
+
+    return begun
+
+
+@pytest.fixture
+def live(request):
+    """The runs of that experiment, as a query finds them."""
+
+    def found(query=store.LIVE, kind="train"):
+        return store.open_store().search(f"{request.node.name}/{kind}", query)
+
+    return found
