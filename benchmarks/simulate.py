@@ -1,6 +1,9 @@
 """Mixtures in simulated rooms, against pyroomacoustics' own `simulate` of the same scenes."""
 
+import os
 import tempfile
+from concurrent.futures import Executor, ProcessPoolExecutor
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -81,12 +84,38 @@ def compare(K: int, seconds: float, params: MixParams, rounds: int) -> dict:
     return {name: row(values, unit) for name, values in found.items()}
 
 
+def render(number: int) -> None:
+    """Render the scene of 2 speakers, with the noise of mixture `number`."""
+    one = scene(2, 8.0)
+    dry = 0.1 * np.random.default_rng(number).standard_normal((2, one.n_samples))
+    rooms.simulate(one, dry.astype(np.float32), load(Path("params.yaml")).mix, number, FS)
+
+
+def spread(rounds: int) -> dict:
+    """Mixtures rendered by one process and by one for each core, as Snakemake's shards are."""
+    cores = os.cpu_count() or 1
+    with ProcessPoolExecutor(1) as one, ProcessPoolExecutor(cores) as all_cores:
+        calls = {
+            f"{number} mixtures, {name}": partial(_all, pool, number)
+            for name, pool in (("1 process", one), (f"{cores} processes", all_cores))
+            for number in (24, 48)
+        }
+        found = in_turn(calls, rounds)
+    unit = sorted(found["24 mixtures, 1 process"])[rounds // 2]
+    return {name: row(values, unit) for name, values in found.items()}
+
+
+def _all(pool: Executor, number: int) -> None:
+    list(pool.map(render, range(number)))
+
+
 def main() -> None:
     chosen = options(__doc__ or "", rounds=5)
     params = load(Path("params.yaml")).mix
     tables = {}
     for K, seconds in ((2, 8.0), (4, 8.0)):
         tables[f"{K} speakers, {seconds:.0f} s"] = compare(K, seconds, params, chosen.rounds)
+    tables["2 speakers, 8 s, in processes"] = spread(chosen.rounds)
     show("Simulation of a mixture", tables, chosen.json)
 
 

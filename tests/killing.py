@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -35,6 +36,7 @@ DRIVERS = {
 }
 UNLOCK = ["snakemake", "--unlock", "--quiet", "all"]
 TIMED = ("time", "interrupt", "full")
+TRACEBACK = re.compile(r"^.*Traceback \(most recent .*(?:\n .*)*\n.*", re.M)
 HOW = ("half", "whole", "renamed", "time", *TIMED)
 
 
@@ -138,7 +140,7 @@ def strike(project: Project, point: Point) -> dict[str, Any]:
         "struck": struck or process.returncode != 0,  # not finished before
         "running": running,
         "seconds": round(time.monotonic() - began, 1),
-        "traceback": "Traceback" in printed,
+        "traceback": "".join(TRACEBACK.findall(printed)[-1:]),
         "last": printed.strip().splitlines()[-1:],
     }
 
