@@ -1,5 +1,9 @@
 """The compiled iterations against the reference in torch, and their derivatives."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -10,7 +14,8 @@ from ssml.losses import pit, si_sdr_matrix
 from ssml.models import CLASSICAL, NETWORKS
 from ssml.stft import Stft
 from ssml.updates import UPDATES
-from tests.conftest import spectrogram
+from tests import disk
+from tests.conftest import ROOT, spectrogram
 
 RULES = sorted(UPDATES)
 
@@ -225,3 +230,24 @@ def test_recomputing_keeps_the_filters_of_an_iteration_alone():
 
 def test_every_rule_has_its_kernel():
     assert set(kernels.RULES) == set(UPDATES)
+
+
+@pytest.mark.slow
+def test_a_full_disk_keeps_no_kernel_but_stops_nothing(tmp_path):
+    """Numba compiles, and then fails to keep what it compiled."""
+    folder = tmp_path / "cache"
+    code = (
+        "import torch; from ssml import kernels\n"
+        "P, L = kernels.sphere(torch.ones(2, 3, 4, dtype=torch.complex64), torch.tensor(1.0))\n"
+        "assert P.isfinite().all()"
+    )
+    with disk.mounted(folder, "4m") as mounted:
+        if not mounted:
+            pytest.skip("needs root, to mount a small disk")
+        with disk.full(folder):
+            environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder)}
+            done = subprocess.run(
+                [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True
+            )
+        assert not done.returncode, done.stderr.decode()
+        assert not list(folder.rglob("*.nbc"))

@@ -1,6 +1,7 @@
 """How everything here is compiled: without the interpreter's lock, and kept on disk."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numba
@@ -21,8 +22,16 @@ def inner(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile at the first call with arguments of a kind; in every process anew where no folder
-    can be written to."""
+    can be written to, or the disk is full."""
     try:
-        return njit(cache=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+        made = njit(cache=True, no_cfunc_wrapper=True, **OPTIONS)(function)
     except RuntimeError:  # no place for the cache
         return njit(no_cfunc_wrapper=True, **OPTIONS)(function)
+    keep = made._cache.save_overload
+
+    def keep_if_possible(*arguments: Any) -> None:
+        with suppress(OSError):  # what was compiled is there all the same
+            keep(*arguments)
+
+    made._cache.save_overload = keep_if_possible
+    return made
