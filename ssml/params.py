@@ -120,6 +120,7 @@ class VariantParams(Section):
     steps: Count  # of the optimiser
     lr: Positive  # learning rate at its highest
     warmup: Natural  # steps until then
+    decay: Annotated[float, Field(gt=0, le=1)]  # share of it that the second half falls to; 1: none
     clip: Positive  # percentile of the past gradient norms (AutoClip)
     average: Annotated[float, Field(ge=0, lt=1)]  # decay of the weights' moving average, a step
     recompute: bool  # memory that does not grow with the iterations, for a third more time

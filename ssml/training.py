@@ -76,10 +76,10 @@ class Trainer:
         return losses.pit(cost)[0].mean()
 
     def learning_rate(self, step: int) -> float:
-        """Linear warm-up, constant, then linear to a twentieth over the second half."""
+        """Linear warm-up, constant, then linear to a share of `decay` over the second half."""
         rise = min(1.0, (step + 1) / (self.params.warmup + 1))
         fall = min(1.0, 2 * (1 - step / self.params.steps))
-        return self.params.lr * rise * max(fall, 0.05)
+        return self.params.lr * rise * max(fall, self.params.decay)
 
     def step(self, step: int, batch: Batch) -> Row:
         """One update of the weights; a step whose gradient is not finite is skipped and counted."""

@@ -27,6 +27,7 @@ PARAMS = VariantParams.model_validate(
         "steps": 6,
         "lr": 0.01,
         "warmup": 2,
+        "decay": 0.05,
         "clip": 50,
         "average": 0.5,
         "recompute": False,

@@ -22,6 +22,7 @@ PARAMS = VariantParams(
     steps=8,
     lr=0.01,
     warmup=2,
+    decay=0.05,
     clip=50,
     average=0.5,
     recompute=False,
@@ -159,3 +160,12 @@ def test_a_broken_model_is_an_error_that_names_the_file(tmp_path, spoil, words):
 def test_an_unknown_argument_of_a_network_is_named():
     with pytest.raises(UserError, match="widht"):
         checkpoint.build({"name": "glu", "widht": 3}, 129)
+
+
+@pytest.mark.parametrize(("decay", "last"), [(0.05, 0.25), (0.5, 0.5), (1, 1)])
+def test_the_learning_rate_rises_stays_and_falls_to_its_share(decay, last):
+    params = PARAMS.model_copy(update={"lr": 1.0, "decay": decay})
+    trainer = Trainer(params, 1, 16000, torch.device("cpu"))
+    rates = [trainer.learning_rate(step) for step in range(params.steps)]
+    assert rates[:5] == pytest.approx([1 / 3, 2 / 3, 1, 1, 1])
+    assert rates[-1] == pytest.approx(last) and sorted(rates[4:], reverse=True) == rates[4:]
