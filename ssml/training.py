@@ -245,7 +245,8 @@ def suspend(trainer: Trainer, path: Path, key: str) -> None:
     """Write the state to `path`, one file, whole or not at all."""
     tensors, notes = trainer.state()
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    write_bytes(path, save(tensors, {"key": key, "notes": json.dumps(notes)}))
+    # one entry: safetensors writes several in any order
+    write_bytes(path, save(tensors, {"notes": json.dumps({"key": key, **notes})}))
 
 
 def resume(trainer: Trainer, path: Path, key: str) -> bool:
@@ -254,12 +255,12 @@ def resume(trainer: Trainer, path: Path, key: str) -> bool:
         return False
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("key") != key:
+            notes = json.loads((file.metadata() or {})["notes"])
+            if notes["key"] != key:
                 print(f"{path}: made by other parameters, data or code; not used", file=sys.stderr)
                 return False
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            trainer.restore(tensors, json.loads(metadata["notes"]))
+            trainer.restore(tensors, notes)
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         # nothing of it, where a part was taken already
         made_of = (trainer.params, trainer.seed, trainer.fs, trainer.device)

@@ -245,4 +245,4 @@ def test_a_checkpoint_is_data_that_no_pickle_is_in(tmp_path):
     """What is written can be read by a reader that knows no code."""
     write_training(tmp_path / "t.safetensors")
     with safe_open(tmp_path / "t.safetensors", framework="np") as file:
-        assert {"key", "notes"} == set(file.metadata())
+        assert {"notes"} == set(file.metadata())

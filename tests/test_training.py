@@ -61,6 +61,8 @@ def test_a_resumed_training_ends_with_the_same_bits(mixtures, tmp_path):
     one, two = whole.state()[0], cut.state()[0]
     assert one.keys() == two.keys()
     assert all(torch.equal(one[key], two[key]) for key in one)
+    files = [(tmp_path / f"{name}.safetensors").read_bytes() for name in ("whole", "cut")]
+    assert files[0] == files[1]
 
 
 def test_a_checkpoint_of_another_key_or_a_broken_one_is_not_used(mixtures, tmp_path, capsys):
