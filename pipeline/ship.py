@@ -40,7 +40,7 @@ def halved(key: str, value: torch.Tensor) -> torch.Tensor:
 def about(params: Params, variant: str, card: dict[str, Any]) -> dict[str, Any]:
     """What a user should know of the model, beside what the training wrote."""
     scenes = params.scenes
-    chosen = scenes.sets[params.train.train]
+    chosen, drawn = scenes.sets[params.train.train], params.train.redraw or scenes
     pool = [one for one in corpora.read_manifest(layout.MANIFEST) if one.split == chosen.split]
     speakers = len({one.speaker for one in pool})
     return {
@@ -54,7 +54,7 @@ def about(params: Params, variant: str, card: dict[str, Any]) -> dict[str, Any]:
             f"Trained on {chosen.speakers} simultaneous speakers at as many microphones, "
             f"{speakers} speakers in all, read or synthetic speech; tested as `results` say.",
             f"Trained in simulated rooms, T60 {scenes.t60[0]:g} to {scenes.t60[1]:g} s, noise "
-            f"{scenes.snr[0]:g} to {scenes.snr[1]:g} dB below; speakers stand still.",
+            f"{drawn.snr[0]:g} to {drawn.snr[1]:g} dB below; speakers stand still.",
             f"Needs its own STFT, {card['stft']['n_fft']}/{card['stft']['hop']}.",
         ],
     }
