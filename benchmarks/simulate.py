@@ -86,7 +86,7 @@ def compare(K: int, seconds: float, params: MixParams, rounds: int) -> dict:
 
 def render(number: int) -> None:
     """Render the scene of 2 speakers, with the noise of mixture `number`."""
-    one = scene(2, 8.0)
+    one = scene(2, 6.0)
     dry = 0.1 * np.random.default_rng(number).standard_normal((2, one.n_samples))
     rooms.simulate(one, dry.astype(np.float32), load(Path("params.yaml")).mix, number, FS)
 
@@ -113,9 +113,9 @@ def main() -> None:
     chosen = options(__doc__ or "", rounds=5)
     params = load(Path("params.yaml")).mix
     tables = {}
-    for K, seconds in ((2, 8.0), (4, 8.0)):
+    for K, seconds in ((2, 6.0), (4, 6.0)):
         tables[f"{K} speakers, {seconds:.0f} s"] = compare(K, seconds, params, chosen.rounds)
-    tables["2 speakers, 8 s, in processes"] = spread(chosen.rounds)
+    tables["2 speakers, 6 s, in processes"] = spread(chosen.rounds)
     show("Simulation of a mixture", tables, chosen.json)
 
 
