@@ -48,7 +48,8 @@ LIBRISPEECH = PARAMS.corpus.source == "librispeech"
 LISTED = (PARAMS.corpus.librispeech.utterances or []) if LIBRISPEECH else []
 TRAINING = [*layout.training(PARAMS), *layout.shards(PARAMS, PARAMS.train.dev)]
 REDRAW = PARAMS.train.redraw
-DRAWN = [PARAMS.corpus, PARAMS.scenes, PARAMS.mix, REDRAW] if REDRAW else []  # what training draws
+# what training draws from
+DRAWN = [PARAMS.corpus, PARAMS.scenes, PARAMS.mix, REDRAW] if REDRAW else []
 
 
 def needs(stage, **parts):

@@ -18,6 +18,7 @@ from .names import (
 )
 
 Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Range = Annotated[tuple[float, float], Field(description="[low, high]")]
@@ -82,7 +83,7 @@ class ScenesParams(Section):
     room_width: Range  # m
     room_height: Range  # m
     t60: Range  # reverberation time, s
-    array_jitter: Annotated[float, Field(ge=0)]  # from the room's centre, in x and y, m
+    array_jitter: NotNegative  # from the room's centre, in x and y, m
     array_height: Range  # of the microphones above the floor, m
     array_radius: Range  # of the sphere with the microphones, m
     mic_spacing: Positive  # between microphones, m, at least
@@ -135,9 +136,7 @@ class RedrawParams(Section):
     level: Range  # of each later speaker against the first, on the reverberant images, dB
     snr: Range  # of the mixture against the noise, dB
     speed: tuple[Positive, Positive]  # of a speaker: pitch and formants change with it
-    tone: Annotated[
-        float, Field(ge=0)
-    ]  # of a speaker: each octave louder or softer by up to so, dB
+    tone: NotNegative  # of a speaker: each octave louder or softer by up to so, dB
 
 
 class TrainParams(Section):
@@ -146,7 +145,7 @@ class TrainParams(Section):
     dev: Name  # set to validate on
     devices: Count  # processes that share each batch, on a GPU each where there are GPUs
     threads: Count  # of the CPU, of each training; another number rounds otherwise
-    variants: dict[Name, VariantParams]
+    variants: dict[Name, VariantParams]  # trainings, by the name of what they make; {}: none
 
 
 class MethodParams(Section):

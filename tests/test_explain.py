@@ -12,7 +12,12 @@ def loaded():
     return params.load(ROOT / "params.yaml")
 
 
-def test_every_key_has_a_meaning_and_a_type(loaded):
+@pytest.mark.parametrize(
+    "path", [ROOT / "params.yaml", *sorted((ROOT / "presets").glob("*.yaml"))], ids=lambda p: p.stem
+)
+def test_every_key_has_a_meaning_and_a_type(path):
+    """In the presets too: sections that are null here are not there."""
+    loaded = params.load(path)
     rows = explain.explain(loaded)
     assert [row.key for row in rows if not row.meaning or row.type == "any"] == []
     assert {row.key.partition(".")[0] for row in rows} == set(type(loaded).model_fields)
