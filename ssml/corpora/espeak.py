@@ -92,7 +92,8 @@ def main() -> None:
             out.write(answer(engine, line))
             out.flush()
             os._exit(0)
-        os.waitpid(child, 0)
+        if os.waitpid(child, 0)[1]:  # killed: end, for an answer that does not come is waited for
+            sys.exit(1)
 
 
 if __name__ == "__main__":
