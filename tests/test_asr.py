@@ -199,6 +199,13 @@ def test_what_was_heard_is_not_asked_again_even_by_another_process(tmp_path):
     assert second.recogniser.asked == [5]
 
 
+def test_what_cannot_be_kept_is_heard_all_the_same(tmp_path):
+    """On a full disk, say: the answers are there, only the next run asks again."""
+    (tmp_path / "file").touch()
+    heard = Heard(Spy(), tmp_path / "file/heard.jsonl", "key")
+    assert heard.many([np.zeros(3)], 16000) == ["3 samples"]
+
+
 @pytest.mark.parametrize(
     "key, fs, change", [("other", 16000, 0), ("key", 8000, 0), ("key", 16000, 1e-9)]
 )

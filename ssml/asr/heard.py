@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,9 @@ class Heard:
         return hashlib.sha256(head + np.ascontiguousarray(signal).tobytes()).hexdigest()
 
     def _keep(self, digest: str, text: str) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        # appended, not replaced: a line that is cut short is only heard again
-        with open(self.path, "a") as file:
-            file.write(json.dumps([digest, text]) + "\n")
+        # appended, not replaced: a line that is cut short is only heard again; nor is a full disk
+        # an error of this file's, which only saves time
+        with suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with open(self.path, "a") as file:
+                file.write(json.dumps([digest, text]) + "\n")

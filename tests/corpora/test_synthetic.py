@@ -1,7 +1,11 @@
 """The embedded corpus, tiny: disjoint, repeatable to the byte, mended where damaged."""
 
+import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -227,6 +231,24 @@ def test_an_engine_that_is_killed_is_one_error(monkeypatch):
         started[0].kill()
         started[0].wait()
         speaker.say(voices.Voice("en-us", "f1", 50, 150), "never said")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for children in /proc")
+def test_a_sentence_that_is_killed_ends_the_engine():
+    """An answer that never comes would be waited for without end."""
+    with subprocess.Popen(
+        [sys.executable, "-I", speech.espeak.__file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as engine:
+        request = voices.Voice("en-us", "f1", 50, 150).request("never said to the end " * 2000)
+        engine.stdin.write(json.dumps(request).encode() + b"\n")
+        engine.stdin.flush()
+        children = Path(f"/proc/{engine.pid}/task/{engine.pid}/children")
+        while not (child := children.read_text()):
+            time.sleep(0.01)
+        os.kill(int(child), signal.SIGKILL)
+        assert engine.wait(60) == 1
 
 
 def test_importing_corpora_is_light():
