@@ -6,7 +6,7 @@ any job starts. A test holds them equal.
 
 from typing import Literal, get_args
 
-RuleName = Literal["iss", "ip", "ip2"]
+RuleName = Literal["iss", "iss6", "ip", "ip2"]
 LossName = Literal["sdr", "coherence"]
 ClassicalName = Literal["laplace", "gauss", "nmf"]
 BoundName = Literal["true-source", "least-squares"]

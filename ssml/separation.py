@@ -56,7 +56,7 @@ class Separator:
     model: "laplace", "gauss", "nmf", the name of a trained model that is shipped (`ssml models`),
         the path of one, or a callable (or `nn.Module`)
         `power -> weights` or `power, memory -> (weights, memory)`; power and weights
-        (..., K, F, T), memory None at first. rule: "iss", "ip" or "ip2".
+        (..., K, F, T), memory None at first. rule: "iss", "iss6", "ip" or "ip2".
     n_src: K sources, at most as many as the microphones; None: as many.
     fs: sampling rate in Hz. A checkpoint's model works at 16 kHz: other rates are resampled to it
         and back.

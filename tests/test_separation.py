@@ -191,7 +191,7 @@ def test_bad_mixtures_are_named(change, message):
         ({"mic": 2}, "mic: 2 is not within 0..1"),
         ({"mic": -1}, "mic: -1 is below 0"),
         ({"fs": 0}, "fs: 0 is below 1"),
-        ({"rule": "newton"}, "rule: no 'newton' among iss, ip, ip2"),
+        ({"rule": "newton"}, "rule: no 'newton' among iss, iss6, ip, ip2"),
         ({"model": "lapalce"}, "model: no 'lapalce' among laplace, gauss, nmf"),
         ({"model": None}, "model: None is neither a name"),
         ({"model": "none/here.safetensors"}, "none/here.safetensors: no such model"),

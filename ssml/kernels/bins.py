@@ -228,6 +228,11 @@ def _iss(P, W, U, power, powers, first, last):
 
 
 @compiled
+def _iss6(P, W, U, power, powers, first, last):
+    _sweep(P, W, U, power, rules.iss6, powers, first, last)
+
+
+@compiled
 def _ip(P, W, U, power, powers, first, last):
     _sweep(P, W, U, power, rules.ip, powers, first, last)
 
@@ -237,4 +242,4 @@ def _ip2(P, W, U, power, powers, first, last):
     _sweep(P, W, U, power, rules.ip2, powers, first, last)
 
 
-SWEEPS = {"iss": _iss, "ip": _ip, "ip2": _ip2}
+SWEEPS = {"iss": _iss, "iss6": _iss6, "ip": _ip, "ip2": _ip2}

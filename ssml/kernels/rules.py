@@ -8,6 +8,7 @@ divided, which numba does slowly and branching.
 
 import numpy as np
 
+from ..updates.iss import SWEEPS
 from .compiled import inner
 
 TINY = np.finfo(np.float64).tiny ** 0.5
@@ -18,6 +19,12 @@ SPARE = 6
 def iss(G, A, spare, eps):
     for k in range(A.shape[0]):
         steer(G, A, k, spare)
+
+
+@inner
+def iss6(G, A, spare, eps):
+    for _ in range(SWEEPS):
+        iss(G, A, spare, eps)
 
 
 @inner
