@@ -31,7 +31,7 @@ def peer(X, model, rule, n_iter):
     return separator(X.numpy(), n_iter=n_iter)
 
 
-@pytest.mark.parametrize("rule", ["iss", "ip", "ip2"])
+@pytest.mark.parametrize("rule", ["iss", "ip", "ip2"])  # those it has
 @pytest.mark.parametrize("model", sorted(PEERS))
 def test_agrees_with_ssspy_on_a_real_mixture(real_mixture, model, rule):
     X = Stft(1024, 256).forward(torch.from_numpy(real_mixture[0]))

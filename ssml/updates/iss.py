@@ -20,7 +20,7 @@ def iss(G: Tensor) -> Tensor:
 def iss6(G: Tensor) -> Tensor:
     """Steer every source six times, G and A as of `iss`: near the minimum of what G stands for.
 
-    On G alone a sweep costs next to nothing, and fewer iterations are needed.
+    The sweeps read no data, only G, and fewer iterations are needed.
     """
     return _swept(G, SWEEPS)
 
