@@ -1,5 +1,6 @@
 """What the learned surrogates share: their input, their output, and where they start."""
 
+import itertools
 from typing import Any
 
 import torch
@@ -70,16 +71,13 @@ def activity(power: Tensor) -> Tensor:
     if power.shape[-3] < 3:
         both = level.mean(-3, keepdim=True)
     else:
-        first, second = _two_largest(level)
-        both = (level + torch.where(level < first, first, second)) / 2
-    return (level + 1e-3).log() - (both + 1e-3).log()
+        both = (level + _strongest_rival(level)) / 2
+    return ((level + 1e-3) / (both + 1e-3)).log()
 
 
-def _two_largest(level: Tensor) -> tuple[Tensor, Tensor]:
-    """Of the sources of each bin and frame, (..., 1, F, T) each; topk takes ten times as long."""
-    first, second, *rest = level.split(1, -3)
-    first, second = torch.maximum(first, second), torch.minimum(first, second)
-    for one in rest:
-        second = torch.maximum(second, torch.minimum(first, one))
-        first = torch.maximum(first, one)
-    return first, second
+def _strongest_rival(level: Tensor) -> Tensor:
+    """The largest of the other sources, as `level`; from the largest of those before and after."""
+    before = list(itertools.accumulate(level.unbind(-3), torch.maximum))
+    after = list(itertools.accumulate(reversed(level.unbind(-3)), torch.maximum))[::-1]
+    between = [torch.maximum(a, b) for a, b in zip(before[:-2], after[2:], strict=True)]
+    return torch.stack([after[1], *between, before[-2]], -3)
