@@ -43,6 +43,7 @@ def about(params: Params, variant: str, card: dict[str, Any]) -> dict[str, Any]:
     chosen, drawn = scenes.sets[params.train.train], params.train.redraw or scenes
     pool = [one for one in corpora.read_manifest(layout.MANIFEST) if one.split == chosen.split]
     speakers = len({one.speaker for one in pool})
+    low, high = card["iterations"]
     return {
         "corpus": params.corpus.source,
         "speakers": speakers,
@@ -55,6 +56,8 @@ def about(params: Params, variant: str, card: dict[str, Any]) -> dict[str, Any]:
             f"{speakers} speakers in all, read or synthetic speech; tested as `results` say.",
             f"Trained in simulated rooms, T60 {scenes.t60[0]:g} to {scenes.t60[1]:g} s, noise "
             f"{drawn.snr[0]:g} to {drawn.snr[1]:g} dB below; speakers stand still.",
+            f"Trained through {low} to {high} iterations of {card['rule']}: many more of it, or "
+            "more speakers, may lose what fewer gained; iss6, ip2 and 20 iterations are safer.",
             f"Needs its own STFT, {card['stft']['n_fft']}/{card['stft']['hop']}.",
         ],
     }

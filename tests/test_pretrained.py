@@ -28,8 +28,9 @@ def trained(tmp_path, monkeypatch):
         for value in network.parameters():
             value.add_(0.02 * torch.randn_like(value))
     card = {"network": {"name": "glu", "hidden": 8}, "stft": {"n_fft": 256, "hop": 64}}
-    budget = {"steps": 250, "batch": 4, "seconds": 3.6, "seed": 1}
-    checkpoint.save(layout.model("learned-sdr"), network.state_dict(), card | budget)
+    card |= {"steps": 250, "batch": 4, "seconds": 3.6, "seed": 1, "rule": "iss"}
+    card |= {"iterations": [8, 12]}
+    checkpoint.save(layout.model("learned-sdr"), network.state_dict(), card)
     values = {field.name: "x" for field in fields(Utterance)}
     values |= {"samples": 16000, "sha256": "0" * 64, "sex": "F", "split": "train"}
     corpora.write_manifest(
@@ -66,7 +67,8 @@ def test_the_card_tells_data_budget_results_and_limits(trained):
     assert card["speakers"] == 3 and card["utterances"] == 5 and card["corpus"] == "synthetic"
     assert card["seed"] == 1 and card["budget"] == "250 steps, 1.0 h of mixtures seen"
     assert card["results"] == [{"method": "learned-sdr-iss", "si_sdr": "3.5"}]
-    assert any("T60 0.2 to 0.6 s" in line for line in card["limits"])
+    limits = " ".join(card["limits"])
+    assert "T60 0.2 to 0.6 s" in limits and "8 to 12 iterations of iss: many more of it" in limits
 
 
 def test_the_budget_is_that_of_all_trainings_that_led_to_it(trained):
