@@ -10,6 +10,6 @@ RuleName = Literal["iss", "iss6", "ip", "ip2"]
 LossName = Literal["sdr", "coherence"]
 ClassicalName = Literal["laplace", "gauss", "nmf"]
 BoundName = Literal["true-source", "least-squares"]
-RecogniserName = Literal["pocketsphinx", "transformers"]
+RecogniserName = Literal["pocketsphinx", "faster-whisper", "transformers"]
 CLASSICAL_NAMES: tuple[str, ...] = get_args(ClassicalName)
 BOUND_NAMES: tuple[str, ...] = get_args(BoundName)

@@ -61,7 +61,14 @@ def free():
 
 
 def test_import_is_light():
-    heavy = "{'pocketsphinx', 'jiwer', 'torch', 'transformers', 'whisper_normalizer'}"
+    heavy = {
+        "faster_whisper",
+        "jiwer",
+        "pocketsphinx",
+        "torch",
+        "transformers",
+        "whisper_normalizer",
+    }
     code = f"import sys, ssml.asr; sys.exit(bool({heavy} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], cwd=provenance.ROOT).returncode == 0
 

@@ -1,4 +1,4 @@
-"""The real way from a folder of `transformers` to words, with tiny models that the tests build."""
+"""The real way from a folder of weights to words, with tiny models that the tests build."""
 
 import json
 
@@ -9,6 +9,12 @@ from ssml import asr
 from ssml.errors import UserError
 
 transformers = pytest.importorskip("transformers", reason="needs the extra [asr]")
+ctranslate2 = pytest.importorskip("ctranslate2", reason="needs the extra [asr]")
+NETWORKS = ("transformers", "faster-whisper")
+MARKS = [
+    *("<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|translate|>", "<|transcribe|>"),
+    *("<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"),
+]  # of every Whisper; marks of time follow them
 LETTERS = ["<pad>", "<s>", "</s>", "<unk>", "|", "A", "B", "C", "D"]
 
 
@@ -44,8 +50,58 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def tiny(folder):
-    return asr.ASR["transformers"](model=str(folder), batch=2)
+def whisper(tmp_path_factory):
+    """A Whisper of random weights, whose tokens are bytes, converted for CTranslate2."""
+    import tokenizers
+    import torch
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("whisper")
+    letters = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
+    tokens = tokenizers.Tokenizer(
+        tokenizers.models.BPE(vocab={x: i for i, x in enumerate(letters)}, merges=[])
+    )
+    tokens.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokens.decoder = tokenizers.decoders.ByteLevel()
+    tokens.add_special_tokens([*MARKS, *(f"<|{i / 50:.2f}|>" for i in range(1501))])
+    end, start = map(tokens.token_to_id, MARKS[:2])
+    config = transformers.WhisperConfig(
+        vocab_size=tokens.get_vocab_size(),
+        d_model=16,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=16,
+        decoder_ffn_dim=16,
+        init_std=0.5,
+        **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), end),
+        decoder_start_token_id=start,
+    )
+    network = transformers.WhisperForConditionalGeneration(config)
+    network.generation_config = transformers.GenerationConfig(
+        suppress_tokens=[],
+        begin_suppress_tokens=[],
+        alignment_heads=[[0, 0]],
+        lang_to_id={"<|en|>": tokens.token_to_id("<|en|>")},
+    )
+    network.save_pretrained(folder / "torch")
+    transformers.WhisperFeatureExtractor().save_pretrained(folder / "torch")
+    special = dict.fromkeys(("bos_token", "eos_token", "unk_token", "pad_token"), MARKS[0])
+    transformers.WhisperTokenizerFast(tokenizer_object=tokens, **special).save_pretrained(
+        folder / "torch"
+    )
+    ctranslate2.converters.TransformersConverter(
+        str(folder / "torch"), copy_files=["tokenizer.json", "preprocessor_config.json"]
+    ).convert(str(folder / "tiny"))
+    return folder / "tiny"
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def tiny(request, folder, whisper):
+    if request.param == "transformers":
+        return asr.ASR["transformers"](model=str(folder), batch=2)
+    return asr.ASR["faster-whisper"](model=str(whisper))
 
 
 def noise(seed, n=16000):
@@ -75,12 +131,18 @@ def test_another_rate_is_refused(tiny):
         tiny(noise(0), 8000)
 
 
-def test_what_is_no_model_is_one_clear_line(tmp_path, folder):
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_is_no_model_is_one_clear_line(tmp_path, name):
     (tmp_path / "config.json").write_text("{}")
     for model, words in ((tmp_path, "cannot be loaded"), ("", "transcribe.options.model: missing")):
         with pytest.raises(UserError, match=words) as caught:
-            asr.ASR["transformers"](model=str(model))
+            asr.ASR[name](model=str(model))
         assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_option_is_refused(whisper):
+    with pytest.raises(UserError, match="transcribe.options.beams: no such"):
+        asr.ASR["faster-whisper"](model=str(whisper), beams=5)
 
 
 def test_a_pickle_is_never_read(tmp_path, folder):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from .hub import Hub
 from .recogniser import Recogniser
 from .sphinx import PocketSphinx
+from .whisper import Whisper
 from .words import WordErrors, align, fewest_errors, normal, wer, word_errors
 
 __all__ = [
@@ -19,4 +20,8 @@ __all__ = [
 ]
 
 # name in params.yaml -> what makes one from a grammar (or None) and `transcribe.options`
-ASR: dict[str, Callable[..., Recogniser]] = {"pocketsphinx": PocketSphinx, "transformers": Hub}
+ASR: dict[str, Callable[..., Recogniser]] = {
+    "pocketsphinx": PocketSphinx,
+    "faster-whisper": Whisper,
+    "transformers": Hub,
+}

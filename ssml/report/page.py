@@ -101,8 +101,8 @@ def recogniser(params: Params) -> str:
     """Which recogniser the word error rates come from, and what it was let to say."""
     if params.transcribe.mixtures == 0:
         return "none: nothing was transcribed"
-    if params.transcribe.recogniser == "transformers":
-        return f"{params.transcribe.options.get('model', 'transformers')}, through transformers"
+    if (name := params.transcribe.recogniser) != "pocketsphinx":
+        return f"{params.transcribe.options.get('model', name)}, through {name}"
     if params.corpus.source == "synthetic":
         return "pocketsphinx, constrained to the grammar of the synthetic corpus"
     return "pocketsphinx, its own language model"
