@@ -75,7 +75,9 @@ def separate(method: Method, mix: Tensor, ref: Tensor) -> Separated:
     mix, ref = mix.to(device), ref.to(device)
     # before the first iteration every output is the mixture, at the reference microphone
     curve, est, order = {}, mix[:1].expand_as(mix), torch.arange(len(ref))
-    for i, Y in _images(method, method.stft.forward(mix), method.stft.forward(ref)):
+    # contiguous, which torch's STFT is not: else each iteration that is measured copies every bin
+    X, S = (method.stft.forward(audio).contiguous() for audio in (mix, ref))
+    for i, Y in _images(method, X, S):
         est = method.stft.inverse(Y, mix.shape[-1]) if i else est
         matrix = si_sdr_matrix(est.double(), ref.double())
         order = pit(-torch.nan_to_num(matrix, nan=-1e3))[1]

@@ -26,17 +26,13 @@ class Stft:
         return self.n_fft // 2 + 1
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., N) real -> (..., F, T) complex; shorter than a frame is padded with zeros.
-
-        Contiguous, which torch's is not: whatever goes through it bin by bin, as `demixing.apply`
-        does after each iteration that is measured, would copy every bin first.
-        """
+        """(..., N) real -> (..., F, T) complex; shorter than a frame is padded with zeros."""
         flat = x.reshape(-1, x.shape[-1])
         window = torch.hann_window(self.n_fft, dtype=x.dtype, device=x.device)
         X = torch.stft(
             flat, self.n_fft, self.hop, window=window, pad_mode="constant", return_complex=True
         )
-        return X.reshape(*x.shape[:-1], *X.shape[-2:]).contiguous()
+        return X.reshape(*x.shape[:-1], *X.shape[-2:])
 
     def inverse(self, X: Tensor, length: int) -> Tensor:
         """(..., F, T) complex -> (..., length) real."""
