@@ -57,7 +57,7 @@ def about(params: Params, variant: str, card: dict[str, Any]) -> dict[str, Any]:
             f"Trained in simulated rooms, T60 {scenes.t60[0]:g} to {scenes.t60[1]:g} s, noise "
             f"{drawn.snr[0]:g} to {drawn.snr[1]:g} dB below; speakers stand still.",
             f"Trained through {low} to {high} iterations of {card['rule']}: many more of it, or "
-            "more speakers, may lose what fewer gained; iss6, ip2 and 20 iterations are safer.",
+            "more speakers, may lose what fewer gained; iss6 and 20 iterations are safer.",
             f"Needs its own STFT, {card['stft']['n_fft']}/{card['stft']['hop']}.",
         ],
     }

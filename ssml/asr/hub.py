@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from .recogniser import Recogniser, hearable
+from .recogniser import Recogniser, check_rate, hearable, unloadable
 
 
 class Hub(Recogniser):
@@ -43,18 +43,12 @@ class Hub(Recogniser):
                 model_kwargs={"use_safetensors": True},  # never a pickle
             )
         except (OSError, ValueError, KeyError, ImportError) as error:
-            reason = " ".join(str(error).split())[:160]
-            raise UserError(
-                f"transcribe.options.model: {model}: cannot be loaded ({reason}); "
-                "give a speech recogniser's name on the hub or its folder"
-            ) from error
+            give = "a speech recogniser's name on the hub or its folder"
+            raise unloadable(model, error, give) from error
         self.rate = int(self.pipe.feature_extractor.sampling_rate)
 
     def many(self, audio: Sequence[np.ndarray], fs: int) -> list[str]:
-        if fs != self.rate:
-            raise UserError(
-                f"transformers: audio at {fs} Hz where {self.rate} Hz is needed; resample it"
-            )
+        check_rate("transformers", fs, self.rate)
         signals = [np.asarray(signal, dtype=np.float32) for signal in audio]
         texts = [""] * len(signals)
         for group in self._together([i for i, s in enumerate(signals) if hearable(s, fs)], signals):

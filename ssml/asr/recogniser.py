@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..errors import UserError
+
 SHORTEST = 0.1  # s: less holds no word
 SILENCE = 1e-9  # of full scale
 
@@ -31,3 +33,15 @@ def hearable(audio: np.ndarray, fs: int) -> bool:
     if len(audio) < SHORTEST * fs or not np.isfinite(audio).all():
         return False
     return bool(np.abs(audio).max() > SILENCE)
+
+
+def check_rate(name: str, fs: int, rate: int) -> None:
+    """A `UserError` where `fs` is not the rate in Hz that the recogniser `name` needs."""
+    if fs != rate:
+        raise UserError(f"{name}: audio at {fs} Hz where {rate} Hz is needed; resample it")
+
+
+def unloadable(model: str, error: Exception, give: str) -> UserError:
+    """What to say where `model` cannot be loaded, and what to `give` in its place."""
+    reason = " ".join(str(error).split())[:160]
+    return UserError(f"transcribe.options.model: {model}: cannot be loaded ({reason}); give {give}")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from .recogniser import Recogniser, hearable
+from .recogniser import Recogniser, check_rate, hearable
 
 RATE = 16000  # Hz, of PocketSphinx's US-English model
 PEAK = 0.5  # of full scale, whatever the level of the audio
@@ -43,10 +43,7 @@ class PocketSphinx(Recogniser):
         self.decoder = _decoder(package, settings, grammar)
 
     def many(self, audio: Sequence[np.ndarray], fs: int) -> list[str]:
-        if fs != RATE:
-            raise UserError(
-                f"pocketsphinx: audio at {fs} Hz where {RATE} Hz is needed; resample it"
-            )
+        check_rate("pocketsphinx", fs, RATE)
         return [self._one(signal) for signal in audio]
 
     def _one(self, audio: np.ndarray) -> str:

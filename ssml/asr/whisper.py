@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from .recogniser import Recogniser, hearable
+from .recogniser import Recogniser, check_rate, hearable, unloadable
 
 RATE = 16000  # Hz, of every Whisper
 
@@ -45,10 +45,8 @@ class Whisper(Recogniser):
             raise UserError(
                 "transcribe.recogniser: faster-whisper is not installed; pip install 'ssml[asr]'"
             ) from None
-        unknown = set(options) - {
-            *inspect.signature(faster_whisper.WhisperModel.transcribe).parameters
-        }
-        if unknown:
+        known = inspect.signature(faster_whisper.WhisperModel.transcribe).parameters
+        if unknown := options.keys() - known.keys():
             raise UserError(
                 f"transcribe.options.{min(unknown)}: no such faster-whisper option; remove it"
             )
@@ -59,17 +57,11 @@ class Whisper(Recogniser):
                 model, compute_type=compute_type, cpu_threads=1
             )
         except (OSError, ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:160]
-            raise UserError(
-                f"transcribe.options.model: {model}: cannot be loaded ({reason}); "
-                "give a Whisper's size, its name on the hub, or its folder"
-            ) from error
+            give = "a Whisper's size, its name on the hub, or its folder"
+            raise unloadable(model, error, give) from error
 
     def many(self, audio: Sequence[np.ndarray], fs: int) -> list[str]:
-        if fs != RATE:
-            raise UserError(
-                f"faster-whisper: audio at {fs} Hz where {RATE} Hz is needed; resample it"
-            )
+        check_rate("faster-whisper", fs, RATE)
         return [self._one(np.asarray(signal)) for signal in audio]
 
     def _one(self, audio: np.ndarray) -> str:
