@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 CODE = """
-import resource, sys
+import resource, statistics, sys
 import torch
 from ssml import allocator
 kept = sys.argv[1] == "keep" and allocator.keep_freed()
@@ -22,11 +22,13 @@ def pass_by():
         b = a + 1
         del a
         b.mul_(2)
-pass_by()
-before = faults()
-for _ in range(10):
+asked = []
+for _ in range(11):
+    before = faults()
     pass_by()
-print(int(kept), faults() - before)
+    asked.append(faults() - before)
+# the heap grows once more whenever something small settles between two arrays: not every time
+print(int(kept), int(statistics.median(asked)))
 """
 
 
@@ -39,5 +41,5 @@ def test_freed_arrays_are_used_again():
 
     kept, again = measured("keep")
     _, otherwise = measured("leave")
-    pages = 10 * (3 + 6 + 9 + 12) * 2**20 / resource.getpagesize()  # of one array of each size
+    pages = (3 + 6 + 9 + 12) * 2**20 / resource.getpagesize()  # of one array of each size
     assert kept == 1 and again < 0.1 * pages < otherwise
