@@ -1,8 +1,11 @@
 import pytest
 import torch
 
+from ssml import iva
 from ssml.models import CLASSICAL, NETWORKS
+from ssml.models.nmf import FLOOR
 from ssml.models.surrogate import activity
+from ssml.updates import UPDATES
 from tests.conftest import spectrogram
 
 BINS = 33
@@ -100,6 +103,25 @@ def test_nmf_updates_lower_the_divergence():
         U, memory = CLASSICAL["nmf"]()(P, memory)
         costs.append(float((P * U - (P * U).log() - 1).sum()))  # Itakura-Saito
     assert costs == sorted(costs, reverse=True)
+
+
+@pytest.mark.parametrize("rule", ["iss", "ip", "ip2"])
+def test_nmf_keeps_the_level_of_a_mixture_that_is_silent_for_long(rule):
+    X = spectrogram(2, BINS, 60).to(torch.complex64)
+    X[..., 20:] = 0
+    levels = [
+        float(state.Y.abs().square().mean())
+        for state in iva.iterate(X, CLASSICAL["nmf"](), UPDATES[rule], 300)
+    ]
+    assert max(levels[20:]) < 3 * min(levels[20:])
+
+
+def test_nmf_lets_no_frame_take_over():
+    P, memory = power(1), None
+    P[..., 3] = 0
+    for _ in range(100):
+        U, memory = CLASSICAL["nmf"]()(P, memory)
+    assert (U * P.mean(-1, keepdim=True)).max() < 2 / FLOOR
 
 
 @pytest.mark.parametrize("name, others", [*((n, False) for n in sorted(NETWORKS)), ("glu", True)])

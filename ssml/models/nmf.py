@@ -7,6 +7,10 @@ from torch import Tensor
 
 Memory = tuple[Tensor, Tensor]
 
+# Of a bin's mean power. The likelihood has no bound: filters that cancel one frame make its
+# variance fall, and its weight rise, until that frame is all that a covariance in float32 holds.
+FLOOR = 1e-4
+
 
 @dataclass(frozen=True)
 class Nmf:
@@ -20,16 +24,20 @@ class Nmf:
     seed: int = 0
 
     def __call__(self, power: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
-        power = power.nan_to_num(0, 0, 0)  # of a bin with nothing to separate, see `Separator`
-        floor = 1e-10 * power.mean((-2, -1), keepdim=True) + torch.finfo(power.dtype).tiny ** 0.5
-        power = torch.maximum(power, floor)
+        given = power.nan_to_num(0, 0, 0)  # of a bin with nothing to separate, see `Separator`
+        floor = FLOOR * given.mean(-1, keepdim=True) + torch.finfo(power.dtype).tiny ** 0.5
+        power = torch.maximum(given, floor)
         B, A = memory or self._start(power)
         inverse = 1 / torch.maximum(B @ A, floor)
         # (power * inverse) first: its square alone may overflow
         B = B * ((((power * inverse) * inverse) @ A.mT) / (inverse @ A.mT)).sqrt()
         inverse = 1 / torch.maximum(B @ A, floor)
         A = A * ((B.mT @ ((power * inverse) * inverse)) / (B.mT @ inverse)).sqrt()
-        return 1 / torch.maximum(B @ A, floor), (B, A)
+        U = 1 / torch.maximum(B @ A, floor)
+        # what the floor adds to the weighted power is not in the outputs, which updates would make
+        # louder by as much in every iteration, without end
+        kept = (U * given).mean(-1, keepdim=True) / (U * power).mean(-1, keepdim=True)
+        return U / torch.where(kept > 0, kept, 1), (B, A)
 
     def _start(self, power: Tensor) -> Memory:
         """Random factors, the same for every source, whose product has the power's mean."""
