@@ -17,7 +17,8 @@ def main() -> None:
         id = outcome.info["id"]
         # a failed separation is stored as silence
         failed = "not finite" if outcome.failed else failure(outcome.est)
-        metrics = measure(outcome.est, outcome.ref, params.fs, params.score.sdr_taps)
+        given = (params.fs, params.score.sdr_taps, params.score.pesq)
+        metrics = measure(outcome.est, outcome.ref, *given)
         for source, values in enumerate(metrics):
             row = {"id": id, "source": source, **values, "failure": failed}
             scores.append(row | conditions(outcome, source, params.fs))

@@ -1,9 +1,14 @@
-"""Conditions of a mixture from its references; STOI and failures from its estimates."""
+"""Conditions of a mixture from its references; STOI, PESQ and failures from its estimates."""
+
+import sys
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ssml import evaluation, metrics
+from ssml.errors import UserError
 
 FS = 16000
 
@@ -57,6 +62,37 @@ def test_stoi_is_one_for_the_reference_and_falls_with_noise():
 def test_stoi_of_too_little_speech_is_unknown_and_no_failure():
     ref = speech(0.2)[None]
     assert np.isnan(metrics.stoi(ref, ref, FS, 0)["stoi"]).all()
+
+
+def test_pesq_is_highest_for_the_reference_and_falls_with_noise():
+    pytest.importorskip("pesq", reason="the extra pesq is not installed")
+    ref = np.stack([speech(1, seed=0), speech(1, seed=1)])
+    noise = np.stack([speech(1, seed=2), speech(1, seed=3)])
+    found = [metrics.pesq(ref + gain * noise, ref, FS, 0)["pesq"] for gain in (0, 0.1, 1)]
+    assert found[0] == pytest.approx(4.64, abs=0.01)
+    assert (np.diff(found, axis=0) < 0).all()
+    assert np.isnan(metrics.pesq(ref, 0 * ref, FS, 0)["pesq"]).all()
+    with pytest.raises(UserError, match="score.pesq: 44100 Hz"):
+        metrics.pesq(ref, ref, 44100, 0)
+
+
+def test_pesq_is_measured_where_it_is_asked_for_and_says_what_it_needs(monkeypatch):
+    ref = np.stack([speech(seed=0), speech(seed=1)])
+    assert all(np.isnan(row["pesq"]) for row in metrics.measure(ref, ref, FS, 32))
+    monkeypatch.setitem(sys.modules, "pesq", None)
+    with pytest.raises(UserError, match=r"pesq is not installed; pip install 'ssml\[pesq\]'"):
+        metrics.measure(ref, ref, FS, 32, pesq=True)
+    found: Any = type(sys)("pesq")
+    found.PesqError = SimpleNamespace(RETURN_VALUES=1)
+
+    def answer(fs, first, second, band, on_error):  # the reference first; -1 is an unknown
+        known = np.array_equal(first, ref[0]) and not np.array_equal(second, ref[0])
+        return 3.5 if known else -1
+
+    found.pesq = answer
+    monkeypatch.setitem(sys.modules, "pesq", found)
+    first, second = metrics.pesq(ref + 1, ref, FS, 0)["pesq"]
+    assert first == 3.5 and np.isnan(second)
 
 
 def test_failures_have_a_name():

@@ -14,7 +14,7 @@ from ..layout import MIXTURE
 from ..statistics import Interval, paired_interval, reduction_interval, wilcoxon
 from .results import Results
 
-SHOWN = ("si_sdr", "sdr", "stoi")  # metrics that any two methods are compared by, beside the WER
+SHOWN = ("si_sdr", "sdr", "stoi", "pesq")  # what any two methods are compared by, beside the WER
 Pair = tuple[float, float | None, float | None, float | None]  # mean, low, high, p; None: unknown
 
 
@@ -71,7 +71,13 @@ def pairs(results: Results) -> dict[str, Any]:
                 found[a][b] = _pair(_shown(results, metric, set, b, a), p)
         return found
 
-    return {set: {m: against(m, set) for m in (*SHOWN, "wer")} for set in results.sets}
+    shown = [m for m in SHOWN if measured(results, m)]
+    return {set: {m: against(m, set) for m in (*shown, "wer")} for set in results.sets}
+
+
+def measured(results: Results, metric: str) -> bool:
+    """Whether any mixture has a number for it: PESQ is measured where it is asked for."""
+    return any(np.isfinite(found.columns[metric]).any() for found in results.scores.values())
 
 
 def _shown(results: Results, metric: str, set: str, a: str, b: str) -> Interval | None:

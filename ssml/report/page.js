@@ -52,7 +52,7 @@
     return made;
   };
   const kinds = {
-    si_sdr: ["SI-SDR, dB", 1], sdr: ["SDR, dB", 1], stoi: ["STOI", 2], wer: ["Word errors, % fewer", 0],
+    si_sdr: ["SI-SDR, dB", 1], sdr: ["SDR, dB", 1], stoi: ["STOI", 2], pesq: ["PESQ", 2], wer: ["Word errors, % fewer", 0],
   };
   // a bound that would be rounded to zero gets the digits that tell its side
   const bound = (value, digits) => {
@@ -151,7 +151,7 @@
     const rows = [];
     for (const [set, metrics] of Object.entries(pairs)) {
       for (const [metric, [label, digits]] of Object.entries(kinds)) {
-        const pair = metrics[metric][b]?.[a];
+        const pair = metrics[metric]?.[b]?.[a];
         if (!pair) continue;
         const [mean, , , p] = pair;
         rows.push(element("tr", {},

@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 # quantity -> factor, digits, which is best
 SHOWN: dict[str, tuple[float, int, Callable[..., float]]] = {
     **dict.fromkeys(("si_sdr", "si_sdri", "sdr", "sir", "sar"), (1, 1, max)),
-    "stoi": (1, 2, max),
+    **dict.fromkeys(("stoi", "pesq"), (1, 2, max)),
     "wer": (100, 0, min),
     "wer_fewest": (100, 0, min),
 }
@@ -73,6 +73,7 @@ def render(
             conditions=conditions.conditions(results),
             iterations=_iterations(results),
             transcribed=any(row.wer for row in rows),
+            with_pesq=any(row.pesq for row in rows),
             failures=_failures(results),
             claims=claims,
             # drawn by this program from numbers, its text escaped by matplotlib

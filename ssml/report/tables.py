@@ -14,7 +14,7 @@ from . import compare
 from .results import METRICS, Results
 
 # si_sdri: SI-SDR less the mixture's; wer_fewest: of the assignment with the fewest word errors
-QUANTITIES = ("si_sdr", "si_sdri", "sdr", "sir", "sar", "stoi", "wer", "wer_fewest")
+QUANTITIES = ("si_sdr", "si_sdri", "sdr", "sir", "sar", "stoi", "pesq", "wer", "wer_fewest")
 COLUMNS = (
     *("set", "n_src", "method", "model", "rule", "iterations", "mixtures", "failures"),
     *(f"{name}{end}" for name in QUANTITIES for end in ("", "_low", "_high")),
@@ -39,6 +39,7 @@ class Row(NamedTuple):
     sir: Interval | None  # dB
     sar: Interval | None  # dB
     stoi: Interval | None  # up to 1
+    pesq: Interval | None  # 1 to 4.6, where it was asked for
     wer: Interval | None  # 0 to 1 and beyond
     wer_fewest: Interval | None
     errors: WordErrors | None  # by kind, of `wer`
@@ -77,6 +78,7 @@ class Row(NamedTuple):
             "SIR dB": self.sir,
             "SAR dB": self.sar,
             "STOI": self.stoi,
+            "PESQ": self.pesq,
             "WER": self.wer,
             "WER fewest errors": self.wer_fewest,
         }
@@ -122,7 +124,7 @@ def _row(results: Results, set: str, method: str) -> Row:
         mixtures=len(scores.ids) if scores else len(texts.texts if texts else {}),
         failures=scores.failures if scores else None,
         si_sdri=compare.si_sdr(results, set, method, MIXTURE) if given else None,
-        **{metric: mean(metric) for metric in METRICS},
+        **{m: mean(m) if compare.measured(results, m) else None for m in METRICS},
         wer=ratio_interval(texts.counts, n, rng("wer")) if texts else None,
         wer_fewest=ratio_interval(texts.fewest, n, rng("wer")) if texts else None,
         errors=texts.total if texts else None,

@@ -172,6 +172,19 @@ def test_failures_are_shown_by_kind_and_left_out(tmp_path):
     assert row.failures == 3 and row.si_sdr.n == row.si_sdri.n == row.stoi.n == 2
 
 
+def test_pesq_is_shown_where_it_was_measured(tmp_path, made):
+    assert "PESQ</button>" not in fake.html(made[1], figures=False)
+    chosen = fake.settings(mixtures=5, resamples=20)
+    fake.write(tmp_path, chosen)
+    for path in (tmp_path / "results/scores").glob("*/*.csv"):
+        fake.edit(path, lambda rows: [row.update(pesq=2.5) for row in rows])
+    found = results.read(chosen, tmp_path)
+    text = fake.html(found, figures=False)
+    assert "PESQ</button>" in text and '"pesq":' in text
+    row = tables.summarise(found)[0]
+    assert row.pesq is not None and row.cells()["pesq"] == row.metrics()["PESQ"] == 2.5
+
+
 def test_latex_is_balanced_and_escaped(made):
     text = tables.latex(tables.summarise(made[1]))
     assert text.count("\\begin{tabular}") == text.count("\\end{tabular}") == 3
