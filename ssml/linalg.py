@@ -18,11 +18,14 @@ def unpack(H: Tensor) -> Tensor:
 
 
 def load(G: Tensor) -> Tensor:
-    """Add to each (..., K, K) a multiple of I: rounding of its trace, and a floor for silence."""
-    epsilon = torch.finfo(G.dtype).eps
-    trace = G.diagonal(dim1=-2, dim2=-1).real.mean(-1)
-    amount = 10 * epsilon * trace + torch.finfo(G.dtype).tiny ** 0.5
-    return G + amount[..., None, None] * torch.eye(G.shape[-1], dtype=G.dtype, device=G.device)
+    """Add rounding of itself to the diagonal of each (..., K, K), and a floor for silence.
+
+    Of each entry itself: a multiple of the trace would be all there is of an output far below the
+    others in a bin, and scale it down further in every iteration.
+    """
+    own = G.diagonal(dim1=-2, dim2=-1).real
+    amount = 10 * torch.finfo(G.dtype).eps * own + torch.finfo(G.dtype).tiny ** 0.5
+    return G + torch.diag_embed(amount).to(G.dtype)
 
 
 def outer_transform(G: Tensor, v: Tensor, k: int) -> Tensor:
@@ -38,11 +41,11 @@ def pencil2(A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
     made orthogonal to the first: even where both eigenvalues are equal to rounding, the two stay
     far from parallel.
     """
-    tiny = torch.finfo(A.real.dtype).tiny ** 0.5
-    low = torch.finfo(A.real.dtype).eps * (B[..., 0, 0] + B[..., 1, 1]).real + tiny
-    l00 = torch.maximum(B[..., 0, 0].real, low).sqrt()
+    eps, tiny = torch.finfo(A.real.dtype).eps, torch.finfo(A.real.dtype).tiny ** 0.5
+    l00 = B[..., 0, 0].real.clamp_min(tiny).sqrt()
     l10 = B[..., 1, 0] / l00
-    l11 = torch.maximum(B[..., 1, 1].real - l10.abs().square(), low).sqrt()
+    own = B[..., 1, 1].real
+    l11 = torch.maximum(own - l10.abs().square(), eps * own + tiny).sqrt()
     zero = torch.zeros_like(l10)
     rows = [1 / l00 + zero, zero, -l10 / (l00 * l11), 1 / l11 + zero]
     inverse = torch.stack(rows, dim=-1).unflatten(-1, (2, 2))  # of L

@@ -1,6 +1,7 @@
 """The compiled iterations against the reference in torch, and their derivatives."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -68,6 +69,26 @@ def test_real_mixtures_in_single_precision_separate_alike(reference, real_mixtur
         return float(-pit(-si_sdr_matrix(est, ref))[0])
 
     assert si_sdr() == pytest.approx(reference(si_sdr), abs=0.01)
+
+
+def of_no_scale(power, memory=None):
+    """Weights whose weighted power is one, whatever the level of an output in a bin."""
+    mean = power.mean(-1, keepdim=True)
+    weights = 1 / (power / mean + 0.1)
+    return weights / (weights * power).mean(-1, keepdim=True), memory
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_an_output_far_below_the_others_is_updated_alike(rule):
+    P = demixing.outer_products(spectrogram(3, 9, 80).to(torch.complex64))
+
+    def filters(levels):
+        W = torch.diag(torch.tensor(levels, dtype=torch.complex128)).repeat(9, 1, 1)
+        *_, W = kernels.iterate(P, W, of_no_scale, rule, 5)
+        return demixing.project_back(W)
+
+    expected = filters([1, 1, 1])
+    assert (filters([1e-5, 1, 1e2]) - expected).abs().max() < 1e-3 * expected.abs().max()
 
 
 @pytest.mark.parametrize("model", ["laplace", "nmf"])
@@ -251,3 +272,32 @@ def test_a_full_disk_keeps_no_kernel_but_stops_nothing(tmp_path):
             )
         assert not done.returncode, done.stderr.decode()
         assert not list(folder.rglob("*.nbc"))
+
+
+@pytest.mark.slow
+def test_an_edited_file_is_compiled_anew(tmp_path):
+    """Numba looks at the file of the outermost function alone; the rules are in another."""
+    shutil.copytree(ROOT / "ssml", tmp_path / "ssml", ignore=shutil.ignore_patterns("__pycache__"))
+    rules = tmp_path / "ssml" / "kernels" / "rules.py"
+
+    def moved():
+        code = (
+            "import torch; from ssml import iva, models, updates\n"
+            "X = torch.randn(2, 3, 40, dtype=torch.complex64)\n"
+            "W = iva.demix(X, models.CLASSICAL['gauss'](), updates.UPDATES['iss'], 1).W\n"
+            "print(float(W[0, 0, 1].abs()) > 0)"
+        )
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True
+        )
+        assert not done.returncode, done.stderr.decode()
+        return done.stdout.decode().strip()
+
+    assert moved() == "True"
+    kept = sorted((tmp_path / "cache").rglob("*.nbc"))
+    assert moved() == "True" and sorted((tmp_path / "cache").rglob("*.nbc")) == kept
+    text = rules.read_text()
+    assert text.count("A[m, j] -= v[m] * here") == 1
+    rules.write_text(text.replace("A[m, j] -= v[m] * here", "A[m, j] -= 0 * v[m] * here"))
+    assert moved() == "False"

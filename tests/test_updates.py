@@ -119,3 +119,15 @@ def test_sources_that_cannot_be_told_apart_are_left_apart(rule, dtype):
     A = UPDATES[rule](G.to(dtype))
     assert torch.linalg.cond(A).max() < 1e3
     assert A.abs().max() < 1e2
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128])
+def test_an_output_far_below_the_others_is_updated_alike(rule, dtype):
+    """The scale of an output is arbitrary: a weak one is no rounding of the others."""
+    _, _, G = covariances(3)
+    level = torch.tensor([1e-4, 1.0, 1e3], dtype=G.dtype)
+    A = UPDATES[rule]((level[:, None] * G * level).to(dtype)).to(G.dtype) * level
+    expected = demixing.project_back(UPDATES[rule](G))
+    error = (demixing.project_back(A) - expected).abs().amax() / expected.abs().amax()
+    assert error < (1e-3 if dtype == torch.complex64 else 1e-9)

@@ -129,11 +129,8 @@ def _of_covariances(V, W, left, back_G, eps, back_V, back_W):
     L = np.empty((K, M), W.dtype)
     row, full = np.empty(M, W.dtype), np.empty((M, M), W.dtype)
     for k in range(K):
-        trace = 0.0
         for i in range(K):
-            trace += back_G[k, i, i].real
-        for i in range(K):
-            back_G[k, i, i] += 10 * eps * trace / K
+            back_G[k, i, i] += 10 * eps * back_G[k, i, i].real
         for i in range(K):
             for b in range(M):
                 total, other = back_G[k, i, 0] * W[0, b], np.conj(back_G[k, 0, i]) * left[k, 0, b]

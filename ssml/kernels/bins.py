@@ -186,7 +186,6 @@ def covariances(V, W, left, G, eps, tiny):
     """left[k] <- W V[k], G[k] <- W V[k] W^H, loaded as `linalg.load` does."""
     K, M = W.shape
     for k in range(K):
-        trace = 0.0
         for i in range(K):
             row_times(W[i], V[k], 1.0, left[k, i])
             for j in range(i + 1):
@@ -194,9 +193,7 @@ def covariances(V, W, left, G, eps, tiny):
                 for b in range(1, M):
                     total += left[k, i, b] * np.conj(W[j, b])
                 G[k, i, j], G[k, j, i] = total, np.conj(total)
-            trace += G[k, i, i].real / K
-        for i in range(K):
-            G[k, i, i] = G[k, i, i].real + 10 * eps * trace + tiny
+            G[k, i, i] = G[k, i, i].real * (1 + 10 * eps) + tiny
 
 
 @inner

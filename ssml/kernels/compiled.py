@@ -1,7 +1,10 @@
 """How everything here is compiled: without the interpreter's lock, and kept on disk."""
 
+import hashlib
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -27,6 +30,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         made = njit(cache=True, no_cfunc_wrapper=True, **OPTIONS)(function)
     except RuntimeError:  # no place for the cache
         return njit(no_cfunc_wrapper=True, **OPTIONS)(function)
+    made._cache._cache_file._source_stamp = sources()
     keep = made._cache.save_overload
 
     def keep_if_possible(*arguments: Any) -> None:
@@ -35,3 +39,15 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
     made._cache.save_overload = keep_if_possible
     return made
+
+
+@cache
+def sources() -> str:
+    """Digest of all files that compiled code comes from.
+
+    Numba knows a kept function by the file of its own alone, and would go on with what the others
+    were before an edit or an update.
+    """
+    here = Path(__file__).parent
+    files = sorted([*here.glob("*.py"), *(here.parent / "updates").glob("*.py")])
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

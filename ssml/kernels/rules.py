@@ -98,11 +98,11 @@ def _pair(G, A, m, n, spare, eps):
             C[i, 0, j], C[i, 1, j] = P[i, j, m], P[i, j, n]
     _pencil(C[0], C[1], eps, h)
     for i in range(2):
-        norm = 0.0
+        norm, floor = 0.0, 0.0
         for a in range(2):
+            floor += eps * _square(h[i, a]) * C[i, a, a].real
             for b in range(2):
                 norm += (np.conj(h[i, a]) * C[i, a, b] * h[i, b]).real
-        floor = eps * (C[i, 0, 0] + C[i, 1, 1]).real
         for j in range(K):
             P[i, 0, j] = P[i, 0, j] * h[i, 0] + P[i, 1, j] * h[i, 1]
         _row(P[i, 0], 1 / np.sqrt(max(norm, floor)), A, P[i, 1])
@@ -113,11 +113,11 @@ def _pair(G, A, m, n, spare, eps):
 @inner
 def _pencil(A, B, eps, h):
     """h <- `linalg.pencil2` of one pair of 2 x 2 matrices, the vectors as rows."""
-    floor = eps * (B[0, 0] + B[1, 1]).real + TINY
-    l00 = np.sqrt(max(B[0, 0].real, floor))
+    own = B[1, 1].real
+    l00 = np.sqrt(max(B[0, 0].real, TINY))
     i00 = 1 / l00  # the inverse of L has i00, i10, i11
     l10 = B[1, 0] * i00
-    i11 = 1 / np.sqrt(max(B[1, 1].real - _square(l10), floor))
+    i11 = 1 / np.sqrt(max(own - _square(l10), eps * own + TINY))
     i10 = -l10 * (i00 * i11)
     s00 = i00 * A[0, 0].real * i00
     s01 = i00 * (A[0, 0] * np.conj(i10) + A[0, 1] * i11)

@@ -36,7 +36,8 @@ def _pair(G_m: Tensor, G_n: Tensor, m: int, n: int) -> Tensor:
     rows = []
     for P, C, h in ((P_m, C_m, large), (P_n, C_n, small)):
         norm = (h.conj()[..., None, :] @ C @ h[..., None])[..., 0].real
-        floor = torch.finfo(norm.dtype).eps * C.diagonal(dim1=-2, dim2=-1).real.sum(-1)
-        h = h * torch.maximum(norm, floor[..., None]).rsqrt()
+        parts = h.abs().square() * C.diagonal(dim1=-2, dim2=-1).real
+        floor = torch.finfo(norm.dtype).eps * parts.sum(-1, keepdim=True)
+        h = h * torch.maximum(norm, floor).rsqrt()
         rows.append((P @ h[..., None])[..., 0].conj())
     return torch.stack(rows, dim=-2)
