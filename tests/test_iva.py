@@ -81,6 +81,12 @@ class TestEveryMethod:
         scaled = last(scale * X, model, rule, 5).Y / scale
         torch.testing.assert_close(scaled, last(X, model, rule, 5).Y, rtol=1e-6, atol=1e-6)
 
+    def test_a_microphone_may_be_far_quieter_than_the_others(self, model, rule):
+        X = spectrogram(2).to(torch.complex64)
+        quiet = X * torch.tensor([1, 1e-3])[:, None, None]
+        error = (last(quiet, model, rule, 5).Y - last(X, model, rule, 5).Y).abs().max()
+        assert error < 1e-2 * X.abs().max()
+
     def test_float32_is_near_float64(self, model, rule):
         X = spectrogram(2)
         single = last(X.to(torch.complex64), model, rule, 5).Y
