@@ -58,6 +58,8 @@ def show(
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
+    if torch.cuda.is_available():
+        machine["gpu"] = torch.cuda.get_device_name()
     if as_json:
         print(json.dumps({"benchmark": title, "machine": machine, "cases": tables}, indent=2))
         return

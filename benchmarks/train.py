@@ -1,6 +1,10 @@
-"""A training step through unrolled AuxIVA-ISS: time and peak memory, each way in a process."""
+"""A training step through unrolled AuxIVA-ISS: time and peak memory, each way in a process.
+
+On a GPU where there is one, whose memory it is then. `repeatable`: as with SSML_DETERMINISTIC.
+"""
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -11,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ssml import allocator, iva
+from ssml import allocator, devices, iva
 from ssml.losses import LOSSES, Sources, pit
 from ssml.models import NETWORKS
 from ssml.stft import Stft
@@ -20,7 +24,8 @@ from ssml.updates import UPDATES
 from . import peers
 from .measure import options, row, show
 
-WAYS = ("ssml", "ssml, recomputing", "torchiva", "torchiva, recomputing")
+WAYS = ("ssml", "ssml, repeatable", "ssml, recomputing", "torchiva", "torchiva, recomputing")
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 class Gain(nn.Module):
@@ -64,18 +69,30 @@ def step(way: str, model: nn.Module, mix: Tensor, ref: Tensor, n_iter: int) -> N
 def one(way: str, network: str, n_iter: int, rounds: int, threads: int) -> dict[str, Any]:
     """Seconds of each round but the first, and the peak of memory in MB; for a process alone."""
     allocator.keep_freed()  # as `pipeline.train` does, for all ways
+    if way.endswith("repeatable"):
+        os.environ["SSML_DETERMINISTIC"] = "1"
+        devices.repeatable()
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     ref = torch.randn(4, 2, 96000) * torch.rand(4, 2, 188).repeat_interleave(512, -1)[..., :96000]
     mix = torch.einsum("bmk,bkn->bmn", torch.randn(4, 2, 2), ref)
-    model = NETWORKS["glu"](1025, hidden=128) if network == "glu" else Gain()
+    mix, ref = mix.to(DEVICE), ref.to(DEVICE)
+    model = (NETWORKS["glu"](1025, hidden=128) if network == "glu" else Gain()).to(DEVICE)
     seconds = []
     for _ in range(rounds + 1):
         start = time.perf_counter()
         step(way, model, mix, ref, n_iter)
+        if DEVICE == "cuda":
+            torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds[1:], "peak": peak}
+    return {"seconds": seconds[1:], "peak": peak()}
+
+
+def peak() -> float:
+    """The most memory that this process held so far, MB."""
+    if DEVICE == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def apart(*arguments: Any) -> dict[str, Any]:
