@@ -63,7 +63,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
     assert {"torch", "numpy", "soundfile"} <= set(needed)
     assert not {"mlflow", "matplotlib", "pyroomacoustics", "onnx"} & set(needed)
     extras = set(re.findall(r"^Provides-Extra: (\w+)$", metadata, re.M))
-    assert extras == {"pipeline", "asr", "cluster", "plot", "export", "bench", "dev"}
+    assert extras == {"pipeline", "asr", "cluster", "plot", "export", "bench", "pesq", "dev"}
 
 
 def test_the_sdist_holds_the_licence_and_the_readme(built):
