@@ -89,6 +89,8 @@ def _work(
         os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = "lo"
         torch.set_num_threads(max(1, torch.get_num_threads() // count))
     distributed.init_process_group(backend, place, rank=rank, world_size=count)
+    if backend == "gloo":  # one that fails later leaves none that still connects to it
+        distributed.barrier()
     try:
         work(Share(rank, count), *arguments)
     finally:
