@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ssml import allocator, devices, iva
+from ssml import allocator, checkpoint, devices, iva
 from ssml.losses import LOSSES, Sources, pit
 from ssml.models import NETWORKS
 from ssml.stft import Stft
@@ -25,7 +25,7 @@ from . import peers
 from .measure import options, row, show
 
 WAYS = ("ssml", "ssml, repeatable", "ssml, recomputing", "torchiva", "torchiva, recomputing")
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+DEVICE = checkpoint.device()
 
 
 class Gain(nn.Module):
@@ -82,7 +82,7 @@ def one(way: str, network: str, n_iter: int, rounds: int, threads: int) -> dict[
     for _ in range(rounds + 1):
         start = time.perf_counter()
         step(way, model, mix, ref, n_iter)
-        if DEVICE == "cuda":
+        if DEVICE.type == "cuda":
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
     return {"seconds": seconds[1:], "peak": peak()}
@@ -90,7 +90,7 @@ def one(way: str, network: str, n_iter: int, rounds: int, threads: int) -> dict[
 
 def peak() -> float:
     """The most memory that this process held so far, MB."""
-    if DEVICE == "cuda":
+    if DEVICE.type == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
