@@ -1,4 +1,7 @@
-"""Put a trained model into the package: models/VARIANT.* -> ssml/pretrained/VARIANT.*, in fp16."""
+"""Put a trained model into the package: models/VARIANT.* -> ssml/pretrained/VARIANT.*, in fp16.
+
+Of a model that is there already and was only tested in this folder, its results alone.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -8,19 +11,23 @@ import torch
 from pipeline.arguments import parse
 from ssml import checkpoint, corpora, io, layout, pretrained
 from ssml.errors import UserError, run
-from ssml.params import Params
+from ssml.params import MethodParams, Params
 
 MOST = 60000.0  # of a value that fp16 can hold
 
 
 def main() -> None:
     params, arguments = parse(__doc__, "variant")
-    path = ship(params, arguments.variant, pretrained.FOLDER)
-    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; its card: {path.with_suffix('.json').name}")
+    path = pretrained.FOLDER / f"{arguments.variant}.safetensors"
+    if layout.model(arguments.variant).is_file() or not path.is_file():
+        ship(params, arguments.variant, pretrained.FOLDER)
+        print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; its card: {path.stem}.json")
+    table = tested(params, arguments.variant, pretrained.FOLDER)
+    print(f"{table}: what it reached here")
 
 
 def ship(params: Params, variant: str, folder: Path) -> Path:
-    """Write the model into `folder`, with a card of its data, budget, results and limits."""
+    """Write the model into `folder`, with a card of its data, budget and limits."""
     trained = checkpoint.load(layout.model(variant))
     tensors = {key: halved(key, value) for key, value in trained.network.state_dict().items()}
     path = folder / f"{variant}.safetensors"
@@ -49,15 +56,15 @@ def about(params: Params, variant: str, card: dict[str, Any]) -> dict[str, Any]:
         "speakers": speakers,
         "utterances": len(pool),
         "budget": budget(params, variant, card),
-        "results": results(params, variant),
+        "command": f"snakemake --cores 1 models/{variant}.safetensors",
         "limits": [
             "16 kHz: of other rates, nothing above 8 kHz is left.",
             f"Trained on {chosen.speakers} simultaneous speakers at as many microphones, "
-            f"{speakers} speakers in all, read or synthetic speech; tested as `results` say.",
+            f"{speakers} speakers in all, read or synthetic speech.",
             f"Trained in simulated rooms, T60 {scenes.t60[0]:g} to {scenes.t60[1]:g} s, noise "
             f"{drawn.snr[0]:g} to {drawn.snr[1]:g} dB below; speakers stand still.",
-            f"Trained through {low} to {high} iterations of {card['rule']}: many more of it, or "
-            "more speakers, may lose what fewer gained; iss6 and 20 iterations are safer.",
+            f"Trained through {low} to {high} iterations of {card['rule']}: for other rules, more "
+            "iterations and more speakers see its results.",
             f"Needs its own STFT, {card['stft']['n_fft']}/{card['stft']['hop']}.",
         ],
     }
@@ -77,13 +84,31 @@ def budget(params: Params, variant: str, card: dict[str, Any]) -> str:
     return f"{earlier}{steps} steps, {seconds / 3600:.1f} h of mixtures seen"
 
 
-def results(params: Params, variant: str) -> list[dict[str, str]]:
-    """The rows of the summary for the methods with this model; none if it was not scored."""
-    if not layout.SUMMARY.is_file():
-        return []
-    methods = {name for name, method in params.separate.methods.items() if method.model == variant}
-    rows = io.read_table(layout.SUMMARY)
-    return [{k: v for k, v in row.items() if v} for row in rows if row["method"] in methods]
+def tested(params: Params, variant: str, folder: Path) -> Path:
+    """Write the summary's rows of the methods with this model, beside it.
+
+    They are no part of the card: a separation depends on that, and they on the separation.
+    """
+    shipped = io.sha256(folder / f"{variant}.safetensors")
+
+    def with_it(method: MethodParams) -> bool:
+        path = layout.trained(method)
+        if path is None or not path.is_file():
+            return False
+        return path == layout.model(variant) or io.sha256(path) == shipped
+
+    found = {name for name, method in params.separate.methods.items() if with_it(method)}
+    heard_by = params.transcribe.options.get("model", "")
+    of = {
+        "corpus": params.corpus.source,
+        "recogniser": f"{params.transcribe.recogniser} {heard_by}".strip(),
+    }
+    rows = [of | row for row in io.read_table(layout.SUMMARY) if row["method"] in found]
+    if not rows:
+        raise UserError(f"{layout.SUMMARY}: no method with {variant}; separate with it first")
+    table = folder / f"{variant}.csv"
+    io.write_table(table, rows, list(rows[0]))
+    return table
 
 
 if __name__ == "__main__":

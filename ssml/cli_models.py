@@ -8,7 +8,7 @@ import typer
 
 from . import layout, pretrained
 from .errors import UserError
-from .io import read_json
+from .io import read_json, read_table
 
 Option = typer.Option
 # said here, not in the classes: a list must not wait for torch
@@ -64,9 +64,35 @@ def _print_card(name: str) -> None:
     from . import checkpoint
     from .separation import find_model
 
-    trained = checkpoint.load(find_model(resolved(name)))
+    path = find_model(resolved(name))
+    trained = checkpoint.load(path)
     print(f"trained values: {checkpoint.parameters(trained.network)}")
     print(json.dumps(trained.card, indent=2, sort_keys=True))
+    tested = path.with_suffix(".csv")
+    if tested.is_file():
+        print("tested, mean and 95 % interval over mixtures:")
+        for row in read_table(tested):
+            print(f"  {_reached(row)}")
+
+
+def _reached(row: dict[str, str]) -> str:
+    """A row of the summary in words."""
+
+    def interval(name: str, scale: float, digits: int) -> str:
+        mean, low, high = (
+            f"{round(scale * float(row[name + end]), digits) + 0.0:.{digits}f}"  # no "-0"
+            for end in ("", "_low", "_high")
+        )
+        return f"{mean} [{low}, {high}]"
+
+    said = (
+        f"{row['corpus']} {row['set']}, {row['n_src']} sources, {row['rule']}, "
+        f"{row['iterations']} iterations, {row['mixtures']} mixtures: "
+        f"SI-SDR {interval('si_sdr', 1, 1)} dB"
+    )
+    if row["wer"]:
+        said += f", WER {interval('wer', 100, 0)} % by {row['recogniser']}"
+    return said
 
 
 def export(

@@ -11,10 +11,14 @@ from pipeline import ship
 from ssml import checkpoint, cli, corpora, layout, params, pretrained
 from ssml.corpora import Utterance
 from ssml.errors import UserError
-from ssml.io import write_table
+from ssml.io import read_table, write_table
 from ssml.losses import pit, si_sdr_matrix
 from ssml.separation import Separator, separate
 from tests.conftest import ROOT, speechlike
+
+ROW = {"set": "test2", "n_src": "2", "rule": "iss", "iterations": "20", "mixtures": "20"}
+ROW |= {"si_sdr": "3.5", "si_sdr_low": "2.96", "si_sdr_high": "4.01"}
+ROW |= {"wer": "0.314", "wer_low": "0.2", "wer_high": "0.55"}
 
 
 @pytest.fixture
@@ -37,8 +41,8 @@ def trained(tmp_path, monkeypatch):
         layout.MANIFEST,
         [Utterance(**{**values, "speaker": str(i % 3), "utterance": str(i)}) for i in range(5)],
     )
-    rows = [{"method": name, "si_sdr": "3.5"} for name in ("learned-sdr-iss", "laplace-iss")]
-    write_table(layout.SUMMARY, rows, ["method", "si_sdr"])
+    rows = [ROW | {"method": name} for name in ("learned-sdr-iss", "laplace-iss")]
+    write_table(layout.SUMMARY, rows, list(rows[0]))
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "shipped")
     return chosen
 
@@ -60,15 +64,41 @@ def test_a_shipped_model_is_found_by_name_and_says_the_same(trained, capsys):
         Separator("learned")
 
 
-def test_the_card_tells_data_budget_results_and_limits(trained):
+def test_the_card_tells_data_budget_and_limits(trained):
     card = json.loads(
         ship.ship(trained, "learned-sdr", pretrained.FOLDER).with_suffix(".json").read_text()
     )
     assert card["speakers"] == 3 and card["utterances"] == 5 and card["corpus"] == "synthetic"
     assert card["seed"] == 1 and card["budget"] == "250 steps, 1.0 h of mixtures seen"
-    assert card["results"] == [{"method": "learned-sdr-iss", "si_sdr": "3.5"}]
+    assert card["command"] == "snakemake --cores 1 models/learned-sdr.safetensors"
     limits = " ".join(card["limits"])
-    assert "T60 0.2 to 0.6 s" in limits and "8 to 12 iterations of iss: many more of it" in limits
+    assert "T60 0.2 to 0.6 s" in limits and "8 to 12 iterations of iss: for other rules" in limits
+
+
+def test_what_it_reached_is_a_table_beside_it(trained, capsys):
+    path = ship.ship(trained, "learned-sdr", pretrained.FOLDER)
+    ship.tested(trained, "learned-sdr", pretrained.FOLDER)
+    layout.model("learned-sdr").unlink()
+    (row,) = read_table(path.with_suffix(".csv"))
+    assert row["method"] == "learned-sdr-iss" and row["corpus"] == "synthetic"
+    assert cli.main(["models", "learned-sdr"]) == 0
+    assert capsys.readouterr().out.endswith(
+        "  synthetic test2, 2 sources, iss, 20 iterations, 20 mixtures: SI-SDR 3.5 [3.0, 4.0] dB, "
+        "WER 31 [20, 55] % by pocketsphinx\n"
+    )
+
+
+def test_only_what_is_the_shipped_by_content_is_its_result(trained):
+    path = ship.ship(trained, "learned-sdr", pretrained.FOLDER)
+    other = trained.separate.methods["learned-sdr-iss"].model_copy(update={"model": "other/x"})
+    separate = trained.separate.model_copy(update={"methods": {"learned-sdr-iss": other}})
+    chosen = trained.model_copy(update={"separate": separate})
+    layout.trained(other).parent.mkdir()
+    layout.trained(other).write_bytes(layout.model("learned-sdr").read_bytes())
+    with pytest.raises(UserError, match="summary.csv: no method with learned-sdr; separate with"):
+        ship.tested(chosen, "learned-sdr", pretrained.FOLDER)
+    layout.trained(other).write_bytes(path.read_bytes())
+    assert ship.tested(chosen, "learned-sdr", pretrained.FOLDER).is_file()
 
 
 def test_the_budget_is_that_of_all_trainings_that_led_to_it(trained):
@@ -95,7 +125,7 @@ def test_values_beyond_fp16_are_refused(trained):
 def test_what_is_shipped_is_whole():
     for name in pretrained.names():
         card = checkpoint.load(pretrained.path(name)).card
-        assert card["speakers"] and card["budget"] and card["limits"]
+        assert card["speakers"] and card["budget"] and card["command"] and card["limits"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
-"""The trained source models that come with the package: NAME.safetensors, and its card NAME.json.
+"""The trained source models that come with the package.
 
+NAME.safetensors, its card NAME.json, and NAME.csv, what it reached where it was tested.
 `python -m pipeline.ship NAME` adds one.
 """
 
