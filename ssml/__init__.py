@@ -16,20 +16,19 @@ More microphones than sources are reduced to K channels first.
     import ssml
     est = ssml.separate(mix, model="laplace", rule="iss", n_iter=20)  # (..., M, N) -> (..., K, N)
 
-`Separator` is the same to use many times, `Stream` takes audio as it comes, `ssml.iva.separate` is
-the loop on tensors that all of them call; `load("models/learned-sdr.safetensors")` gives a trained
-source model and its STFT.
+`Separator` is the same to use many times, `Stream` takes audio as it comes; `demix` and `iterate`
+are the loop on STFTs that both call. `load("learned-sdr")` gives a trained source model and its
+STFT, by name or path.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .checkpoint import load
     from .iva import demix, iterate
     from .losses import LOSSES, pit
     from .models import CLASSICAL, NETWORKS
-    from .separation import Separator, separate
+    from .separation import Separator, load, separate
     from .stft import Stft
     from .stream import Stream
     from .updates import UPDATES
@@ -60,7 +59,7 @@ _HOMES = {
     "Stream": "stream",
     "demix": "iva",
     "iterate": "iva",
-    "load": "checkpoint",
+    "load": "separation",
     "pit": "losses",
     "separate": "separation",
 }

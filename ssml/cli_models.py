@@ -20,9 +20,13 @@ CLASSICAL = {
 
 
 def resolved(model: str) -> str:
-    """The path of the model that was trained here under that name, or the name as it is."""
+    """The path of the model that was trained here under that name, or the name as it is.
+
+    A name that is shipped means that one, as in Python.
+    """
     trained = layout.model(model)
-    return str(trained) if "/" not in model and trained.is_file() else model
+    known = "/" in model or model in pretrained.names()
+    return str(trained) if not known and trained.is_file() else model
 
 
 def models(
@@ -42,8 +46,12 @@ def models(
         for classical, said in CLASSICAL.items():
             print(_line(classical, said))
         shipped = [pretrained.FOLDER / f"{name}.safetensors" for name in pretrained.names()]
-        for file in [*shipped, *sorted(layout.model("x").parent.glob("*.safetensors"))]:
+        for file in shipped:
             print(_line(file.stem, _trained(file)))
+        for file in sorted(layout.model("x").parent.glob("*.safetensors")):
+            print(
+                _line(str(file) if file.stem in pretrained.names() else file.stem, _trained(file))
+            )
 
 
 def _line(name: str, said: str) -> str:

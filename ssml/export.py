@@ -128,11 +128,12 @@ _INSTALL = "pip install 'ssml[export]'"
 
 
 def _noise(n_src: int, stft: Stft) -> Tensor:
-    """A mixture (1, K, N) of noises that come and go."""
+    """A mixture (1, K, N) of noises that come and go, far softer at the last microphone."""
     random = torch.Generator().manual_seed(0)
     N, beat = 24 * stft.n_fft, 4 * stft.n_fft
     level = torch.rand(n_src, N // beat, generator=random).repeat_interleave(beat, -1) ** 2
     mixing = torch.randn(n_src, n_src, generator=random)
+    mixing[-1] *= 1e-3
     return 0.1 * (mixing @ (level * torch.randn(n_src, N, generator=random)))[None]
 
 

@@ -119,7 +119,7 @@ class Graph(nn.Module):
     def analysed(self, x: Tensor) -> Complex:
         """(M, N) -> (M, F, T), as `Stft.forward`."""
         half = self.stft.n_fft // 2
-        padded = nn.functional.pad(x[:, None], (half, half))
+        padded = nn.functional.pad(x[:, None], (half, half + self.stft.beyond))
         X = nn.functional.conv1d(padded, self.basis, stride=self.stft.hop)
         return Complex(X[:, : self.stft.bins], X[:, self.stft.bins :])
 
@@ -224,9 +224,8 @@ def covariance(W: Complex, U: Tensor, P: Tensor) -> Complex:
 def steered(G: Complex) -> Complex:
     """As `updates.iss`: G (F, K, K, K) -> A (F, K, K), float64; loaded as float32 is."""
     K, single = G.re.shape[-1], torch.finfo(torch.float32)
-    trace = (G.re * eye(K)).sum((-2, -1)) / K
-    amount = 10 * single.eps * trace + single.tiny**0.5
-    G = Complex(G.re + amount[..., None, None] * eye(K), G.im)
+    amount = 10 * single.eps * (G.re * eye(K)).sum(-1) + single.tiny**0.5
+    G = Complex(G.re + amount[..., None] * eye(K), G.im)
     A = Complex(eye(K).expand(G.re.shape[0], K, K), torch.zeros_like(G.re[:, 0]))
     for k in range(K):
         norm = G.re[..., k, k]  # G[m][k,k] over m

@@ -63,9 +63,10 @@ def _sphered(
 
     They are those of each iteration, or if `recompute`, of the last alone.
     """
-    norm = torch.linalg.vector_norm(torch.view_as_real(X), dim=(-4, -3, -2, -1))
+    real = torch.view_as_real(X)
+    norm = torch.linalg.vector_norm(real, dim=(-4, -3, -2, -1), dtype=torch.float64)
     level = norm / math.prod(X.shape[-3:]) ** 0.5
-    scale = 1 / level.clamp_min(torch.finfo(level.dtype).tiny)
+    scale = (1 / level.clamp_min(torch.finfo(real.dtype).tiny)).to(real.dtype)
     name = next((name for name, known in UPDATES.items() if known is rule), "")
     if kernels.available(X):
         P, L = kernels.sphere(X, scale)

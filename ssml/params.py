@@ -5,38 +5,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from . import pretrained
 from .errors import UserError
 from .names import (
     BOUND_NAMES,
     CLASSICAL_NAMES,
+    NETWORK_NAMES,
     LossName,
     RecogniserName,
     RuleName,
 )
-
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
-Natural = Annotated[int, Field(ge=0)]
-Range = Annotated[tuple[float, float], Field(description="[low, high]")]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
-
-    @model_validator(mode="after")
-    def ranges_ascend(self):
-        for key, value in self:
-            match value:
-                case (int() | float() as low, int() | float() as high) if low > high:
-                    raise ValueError(f"{key}: low {low} is above high {high}")
-                case _:
-                    pass
-        return self
+from .section import Count, Name, Natural, NotNegative, Positive, PositiveRange, Range, Section
 
 
 class SyntheticParams(Section):
@@ -79,16 +60,16 @@ class SetParams(Section):
 
 
 class ScenesParams(Section):
-    room_length: Range  # m
-    room_width: Range  # m
-    room_height: Range  # m
-    t60: Range  # reverberation time, s
+    room_length: PositiveRange  # m
+    room_width: PositiveRange  # m
+    room_height: PositiveRange  # m
+    t60: PositiveRange  # reverberation time, s
     array_jitter: NotNegative  # from the room's centre, in x and y, m
-    array_height: Range  # of the microphones above the floor, m
-    array_radius: Range  # of the sphere with the microphones, m
+    array_height: PositiveRange  # of the microphones above the floor, m
+    array_radius: PositiveRange  # of the sphere with the microphones, m
     mic_spacing: Positive  # between microphones, m, at least
     speaker_square: Positive  # side of the square around the centre, m
-    speaker_height: Range  # m
+    speaker_height: PositiveRange  # m
     speaker_array: Positive  # from a speaker to the array, m, at least
     speaker_spacing: Positive  # between speakers, m, at least
     level: Range  # of each later speaker against the first, on the reverberant images, dB
@@ -99,13 +80,19 @@ class ScenesParams(Section):
 
 class MixParams(Section):
     shard: Count  # mixtures in a file
-    max_order: Count  # of the image sources, at most
+    max_order: Count  # highest order of reflection in the image source method
     noise: str  # white, diffuse (speech-shaped), or a folder of recordings
 
 
 class StftParams(Section):
     n_fft: Annotated[int, Field(ge=64, multiple_of=2)]  # window, samples
     hop: Count  # samples
+
+    @model_validator(mode="after")
+    def frames_overlap(self):
+        if self.hop > self.n_fft // 2:
+            raise ValueError(f"hop: {self.hop} is above half of n_fft, {self.n_fft}; lower it")
+        return self
 
 
 class VariantParams(Section):
@@ -120,8 +107,8 @@ class VariantParams(Section):
     seconds: Positive  # length of the cuts, s
     steps: Count  # of the optimiser
     lr: Positive  # learning rate at its highest
-    warmup: Natural  # steps until then
-    decay: Annotated[float, Field(gt=0, le=1)]  # share of it that the second half falls to; 1: none
+    warmup: Natural  # steps in which the rate rises to that
+    decay: Annotated[float, Field(gt=0, le=1)]  # share of lr that the second half falls to; 1: none
     clip: Positive  # percentile of the past gradient norms (AutoClip)
     average: Annotated[float, Field(ge=0, lt=1)]  # decay of the weights' moving average, a step
     recompute: bool  # memory that does not grow with the iterations, for a third more time
@@ -129,19 +116,26 @@ class VariantParams(Section):
     checkpoint_every: Count  # steps
     start: str | None = None  # variant, shipped model or path whose weights it starts from
 
+    @field_validator("network")
+    @classmethod
+    def network_is_known(cls, network: dict[str, Any]):
+        if (name := network.get("name")) not in NETWORK_NAMES:
+            raise ValueError(f"name: no {name!r} among {', '.join(NETWORK_NAMES)}")
+        return network
+
 
 class RedrawParams(Section):
     """Only the rooms of the training set: all else is drawn anew at each step, as it says here."""
 
     level: Range  # of each later speaker against the first, on the reverberant images, dB
     snr: Range  # of the mixture against the noise, dB
-    speed: tuple[Positive, Positive]  # of a speaker: pitch and formants change with it
+    speed: PositiveRange  # of a speaker: pitch and formants change with it
     tone: NotNegative  # of a speaker: each octave louder or softer by up to so, dB
 
 
 class TrainParams(Section):
     train: Name  # set of `scenes.sets` to train on
-    redraw: RedrawParams | None  # null: its mixtures are stored, and what is cut from them is drawn
+    redraw: RedrawParams | None  # draw new mixtures in stored rooms; null: cut stored mixtures
     dev: Name  # set to validate on
     devices: Count  # processes that share each batch, on a GPU each where there are GPUs
     threads: Count  # of the CPU, of each training; another number rounds otherwise
@@ -166,7 +160,7 @@ class MethodParams(Section):
 
 
 class SeparateParams(Section):
-    sets: list[Name]  # of `scenes.sets`, to test on
+    sets: Annotated[list[Name], Field(min_length=1)]  # of `scenes.sets`, to test on
     stft: StftParams  # of the models that are not learned; a learned one brings its own
     methods: dict[Name, MethodParams]
 
@@ -189,7 +183,7 @@ class TrackParams(Section):
 
 class ReportParams(Section):
     title: str  # of the page
-    classical: Name  # the method that the claims compare with, at equal iterations
+    classical: Name  # the method that the claims compare with
     learned_sdr: Name  # method
     learned_coherence: Name  # method
     other_rules: list[Name]  # methods with rules not trained with
@@ -209,6 +203,14 @@ class Params(Section):
     track: TrackParams
     report: ReportParams
 
+    @property
+    def drawn(self) -> list[Any]:
+        """What redrawn training mixtures depend on beside the rooms and the speech; else []."""
+        if self.train.redraw is None:
+            return []
+        chosen = self.scenes.sets[self.train.train].model_dump(mode="json")
+        return [chosen, self.mix.noise, self.train.redraw.model_dump(mode="json")]
+
     @model_validator(mode="after")
     def names_exist(self):
         """Every name that one section takes from another is there."""
@@ -222,8 +224,17 @@ class Params(Section):
         check("train.dev", self.train.dev, known)
         for name in self.separate.sets:
             check("separate.sets", name, known)
-        variants = self.train.variants
+        if len({*self.separate.sets}) < len(self.separate.sets):
+            raise ValueError("separate.sets: a set stands there twice; remove one")
+        variants, devices = self.train.variants, self.train.devices
         for name, variant in variants.items():
+            if name in {*CLASSICAL_NAMES, *BOUND_NAMES}:
+                raise ValueError(f"train.variants.{name}: the name is taken; choose another")
+            if variant.batch % devices:
+                raise ValueError(
+                    f"train.devices: {devices} cannot share variant '{name}'s batch of "
+                    f"{variant.batch} evenly"
+                )
             start, before = variant.start, {name}
             if start and not start.endswith(".safetensors"):
                 check(f"train.variants.{name}.start", start, {*variants, *pretrained.names()})
@@ -238,6 +249,10 @@ class Params(Section):
         for name, method in methods.items():
             if not method.is_path:
                 check(f"separate.methods.{name}.model", method.model, models)
+            if method.stft and method.model not in {*CLASSICAL_NAMES, *BOUND_NAMES}:
+                raise ValueError(
+                    f"separate.methods.{name}.stft: a learned model brings its own; remove it"
+                )
         if self.transcribe.methods != "all":
             for name in self.transcribe.methods:
                 check("transcribe.methods", name, methods)

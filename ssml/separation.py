@@ -1,9 +1,7 @@
 """The library's entry: mixtures as arrays or tensors in, the sources' images out.
 
-Fewer sources than microphones (K < M): in each bin the mixture is first reduced to the K directions
-of largest power (principal components of its covariance), as the first K microphones receive them:
-iterations start from channels whose phases belong together across bins. The filters that are
-returned, and the scale, are those of reduction and demixing together.
+Fewer sources than microphones (K < M): the mixture is first reduced to K channels. The filters that
+are returned, and the scale, are those of reduction and demixing together.
 """
 
 import inspect
@@ -16,17 +14,21 @@ import torch
 from torch import Tensor, nn
 
 from . import checkpoint, demixing, diagnostics, iva, pretrained
+from .checkpoint import Trained
 from .errors import UserError
 from .iva import Demixing
 from .mixture import checked, fitted, resampled, whole
 from .models import CLASSICAL, SourceModel
+from .reduction import reduction
 from .stft import Stft
 from .updates import UPDATES
 
 Array = TypeVar("Array", np.ndarray, Tensor)
 
 RATE = 16000  # Hz, of every learned model
-LOUDEST = 3e3  # of a filter's gains: outputs that cancel each other by more than 70 dB are rounding
+# of what a filter lets through, over what the microphone hears: outputs that cancel each other by
+# more than 70 dB are rounding
+LOUDEST = 3e3
 WINDOW = 0.128  # s, about, where no n_fft is given: 2048 samples at 16 kHz
 
 
@@ -54,7 +56,7 @@ class Separator:
     """A separator to use many times; computes without gradients, in the mixture's precision.
 
     model: "laplace", "gauss", "nmf", the name of a trained model that is shipped (`ssml models`),
-        the path of one, or a callable (or `nn.Module`)
+        the path of one, what `load` gave, or a callable (or `nn.Module`)
         `power -> weights` or `power, memory -> (weights, memory)`; power and weights
         (..., K, F, T), memory None at first. rule: "iss", "iss6", "ip" or "ip2".
     n_src: K sources, at most as many as the microphones; None: as many.
@@ -92,9 +94,10 @@ class Separator:
         self._network: nn.Module | None = None  # of a checkpoint: ours to move to a device
         if isinstance(model, str) and model in CLASSICAL:
             self.model: SourceModel = CLASSICAL[model]()
-        elif isinstance(model, str | Path):
-            trained = checkpoint.load(find_model(model))
-            _same_stft(str(model), trained.stft, n_fft, hop)
+        elif isinstance(model, str | Path | Trained):
+            trained = model if isinstance(model, Trained) else load(model)
+            name = "the model" if isinstance(model, Trained) else str(model)
+            _same_stft(name, trained.stft, n_fft, hop)
             n_fft, hop, self.model_fs = trained.stft.n_fft, trained.stft.hop, RATE
             self._network = trained.network
             self.model = adapted(trained.network)
@@ -133,7 +136,7 @@ class Separator:
             last = iva.demix(*given)
         else:
             *_, last = diagnostics.followed(iva.iterate(*given), changes)
-        W = self._scaled(last.W, T, axes)
+        W = self._scaled(last.W, T, axes, X)
         est = self.stft.inverse(demixing.apply(W, X), at_model.shape[-1])
         if W.shape[-2] == W.shape[-1]:  # what rounding of ill-conditioned filters leaves over
             rest = at_model[..., self.mic, None, :] - est.sum(-2, keepdim=True)
@@ -159,7 +162,7 @@ class Separator:
         X = self.stft.forward(resampled(x * level, self.fs, self.model_fs))
         Z, T, rest = self._reduced(X, None)
         for state in iva.iterate(Z, self.model, self.rule, self.n_iter):
-            yield Demixing(X / level[..., None], self._scaled(state.W, T, rest))
+            yield Demixing(X / level[..., None], self._scaled(state.W, T, rest, X))
 
     def _tensor(self, mix: Any) -> Tensor:
         """The mixture as a checked tensor, and the model where it is."""
@@ -178,7 +181,7 @@ class Separator:
     def _reduced(self, X: Tensor, start: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor]:
         """`Z = T X` (..., K, F, T) to iterate on, T (..., F, K, M), and the axes left out.
 
-        T is `start`, or the first K microphones, within the K principal axes of X; None: identity.
+        See `reduction`; T None stands for the identity.
         """
         M = X.shape[-3]
         K = self.n_src or M
@@ -187,18 +190,12 @@ class Separator:
                 f"mix: too short for {K} sources, which need as many frames of "
                 f"{self.stft.n_fft} samples; give a longer recording"
             )
-        wide = X.transpose(-3, -2).to(torch.complex128)
         if K == M and start is None:
-            return X, None, wide.new_empty(0)
-        first = torch.eye(K, M, dtype=wide.dtype, device=X.device)
-        E = torch.linalg.eigh(wide @ wide.mH / X.shape[-1]).eigenvectors.flip(-1).mH
-        if start is not None:  # filters of silence are zero
-            dead = (start == 0).all(-1).any(-1)[..., None, None]
-            first = torch.where(dead, first, start.to(wide.dtype))
-        T = first @ E[..., :K, :].mH @ E[..., :K, :]
-        return (T @ wide).transpose(-3, -2).to(X.dtype), T, E[..., K:, :]
+            return X, None, X.new_empty(0)
+        T, rest = reduction(X, K, start)
+        return demixing.apply(T, X.to(T.dtype)).to(X.dtype), T, rest
 
-    def _scaled(self, W: Tensor, T: Tensor | None, rest: Tensor) -> Tensor:
+    def _scaled(self, W: Tensor, T: Tensor | None, rest: Tensor, X: Tensor) -> Tensor:
         """Filters (..., F, K, M) of the microphones, with outputs that are images at `mic`.
 
         Where there is nothing to separate, the first output is the microphone's signal.
@@ -209,8 +206,9 @@ class Separator:
             # the axes left out are rows of their own: a square matrix has the inverse that scales
             full = torch.cat([W.to(T.dtype) @ T, rest], dim=-2)
             scaled = demixing.project_back(full, self.mic)[..., : W.shape[-2], :].to(W.dtype)
-        largest = scaled.abs().amax((-2, -1))
-        nothing = (largest == 0) | (largest > LOUDEST)
+        level = X.abs().amax(-1).mT  # (..., F, M)
+        let_through = (scaled.abs() * level[..., None, :]).amax((-2, -1))
+        nothing = (scaled == 0).all(-1).all(-1) | (let_through > LOUDEST * level[..., self.mic])
         alone = torch.zeros_like(scaled[..., 0, :])
         alone[..., self.mic] = 1
         scaled = torch.where(nothing[..., None, None], 0, scaled)
@@ -260,6 +258,14 @@ def _remembers(model: Callable[..., Any]) -> bool:
         return False
     required = second.default is second.empty and second.kind is second.POSITIONAL_OR_KEYWORD
     return second.name == "memory" or required
+
+
+def load(model: str | Path) -> Trained:
+    """A trained source model with its STFT and card, by path or by the name of a shipped one.
+
+    In evaluation mode, on the CPU. Raises `UserError` where there is none, or it is broken.
+    """
+    return checkpoint.load(find_model(model))
 
 
 def find_model(model: str | Path) -> Path:

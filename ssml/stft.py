@@ -22,12 +22,17 @@ class Stft:
             )
 
     @property
+    def beyond(self) -> int:
+        """Zeros after the signal: at large hops its end lies under the last window's edge alone."""
+        return self.hop - 1 if self.hop > self.n_fft // 4 else 0
+
+    @property
     def bins(self) -> int:
         return self.n_fft // 2 + 1
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., N) real -> (..., F, T) complex; shorter than a frame is padded with zeros."""
-        flat = x.reshape(-1, x.shape[-1])
+        flat = torch.nn.functional.pad(x.reshape(-1, x.shape[-1]), (0, self.beyond))
         window = torch.hann_window(self.n_fft, dtype=x.dtype, device=x.device)
         X = torch.stft(
             flat, self.n_fft, self.hop, window=window, pad_mode="constant", return_complex=True

@@ -37,8 +37,10 @@ def expected(trained, mix):
 
 @pytest.mark.parametrize("K", [2, 3, 4])
 @pytest.mark.parametrize("n", [600, 4999])
-def test_the_real_form_is_the_librarys(trained, K, n):
+@pytest.mark.parametrize("last", [1, 1e-3])
+def test_the_real_form_is_the_librarys(trained, K, n, last):
     mix = mixture(K, n)
+    mix[:, -1] *= last
     separator = graph.Graph(trained.network, STFT, N_ITER, K)
     with torch.no_grad():
         torch.testing.assert_close(separator(mix), expected(trained, mix), atol=2e-5, rtol=0)

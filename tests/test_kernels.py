@@ -215,6 +215,18 @@ def test_recomputing_goes_back_through_what_a_model_remembers():
     torch.testing.assert_close(*found)
 
 
+def test_what_a_model_remembers_of_the_power_stays():
+    seen = []
+
+    def keeping(power, memory=None):
+        seen.append((power, power.clone()))
+        return 1 / (1e-3 + power), power
+
+    with torch.no_grad():
+        iva.demix(spectrogram(2, 9, 40), keeping, UPDATES["iss"], 4)
+    assert len(seen) == 4 and all(torch.equal(kept, then) for kept, then in seen)
+
+
 def test_recomputing_goes_back_to_the_mixture():
     X = spectrogram(2, 9, 40)
     found = []

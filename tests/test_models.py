@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from ssml import iva
+from ssml import checkpoint, iva
+from ssml.errors import UserError
 from ssml.models import CLASSICAL, NETWORKS
 from ssml.models.nmf import FLOOR
 from ssml.models.surrogate import activity
@@ -88,6 +89,12 @@ def test_an_unlearned_network_does_not_look_at_the_others():
     plain, seeing = (NETWORKS["glu"](bins=BINS, hidden=16, others=o).double() for o in (0, 1))
     seeing.load_state_dict(plain.state_dict(), strict=False)
     assert torch.equal(plain(power())[0], seeing(power())[0])
+
+
+@pytest.mark.parametrize("name", ["glu", "dilated"])
+def test_a_kernel_without_a_middle_is_refused(name):
+    with pytest.raises(UserError, match="network: kernel 4 must be odd"):
+        checkpoint.build({"name": name, "kernel": 4}, BINS)
 
 
 def test_laplace_and_gauss_are_their_formulas():

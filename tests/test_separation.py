@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import ssml
 from ssml import checkpoint, demixing, iva
 from ssml.errors import UserError
 from ssml.models import CLASSICAL
@@ -92,6 +93,31 @@ def test_fewer_sources_than_microphones():
         np.testing.assert_allclose(est.sum(0), mix[mic], atol=0.02)
 
 
+@pytest.mark.parametrize("second", ["silent", "a copy", "a faint copy"])
+def test_a_microphone_that_tells_nothing_is_not_one_of_those_reduced_to(second):
+    mix = speechlike(2, M=3, seconds=2)[0].astype(np.float32)
+    expected = separate(mix[[0, 2]], **SMALL)
+    mix[1] = {"silent": 0, "a copy": mix[0], "a faint copy": 1e-3 * mix[0]}[second]
+    est = separate(mix, n_src=2, **SMALL)
+    assert np.abs(est - expected).max() < 1e-3 * np.abs(mix).max()
+
+
+@pytest.mark.parametrize("decibels", [-60, -100])
+def test_a_microphone_may_be_far_below_the_others(decibels):
+    mix = speechlike(2, seconds=2)[0].astype(np.float32)
+    expected = separate(mix, **SMALL)
+    mix[1] *= np.float32(10 ** (decibels / 20))
+    assert np.abs(separate(mix, **SMALL) - expected).max() < 1e-4 * np.abs(mix).max()
+    images = separate(mix, mic=1, **SMALL)
+    np.testing.assert_allclose(images.sum(0), mix[1], atol=1e-4 * np.abs(mix[1]).max())
+    assert np.abs(images).max(-1).min() > 0.05 * np.abs(mix[1]).max()
+
+
+def test_half_a_window_of_hop_makes_no_loud_end():
+    mix = speechlike(2, seconds=1)[0][:, : 20 * 512 + 511]
+    assert np.abs(separate(mix, n_fft=1024, hop=512)).max() < 2
+
+
 @pytest.mark.parametrize("n_src", [None, 2])
 def test_filters_give_the_outputs(n_src):
     mix = speechlike(3)[0]
@@ -122,6 +148,18 @@ def test_going_on_begins_with_the_filters_given(n_src):
     order = np.roll(np.arange(n_src or 3), 1)
     again, _ = separator.go_on(mix, W[:, order])
     assert list(np.corrcoef(again, est)[: len(est), len(est) :].argmax(1)) == list(order)
+
+
+def test_what_was_loaded_is_a_source_model(model):
+    mix = speechlike(2)[0]
+    trained = ssml.load(model)
+    given = {"n_iter": 3}
+    np.testing.assert_array_equal(
+        separate(mix, model=trained, **given), separate(mix, model=model, **given)
+    )
+    assert ssml.load("learned-sdr").stft == Stft(4096, 1024)
+    with pytest.raises(UserError, match="n_fft: 512, but the model was trained for 256"):
+        Separator(trained, n_fft=512)
 
 
 def test_any_callable_is_a_source_model():

@@ -98,7 +98,8 @@ def _sweeps(shares: Shares, P: Tensor, W: Tensor, rule: str, shared: bool) -> Sw
         else:
             u = flat(U, 3)
             shares.each(lambda b, i, *part: iterate(p[b], w[b], u[b], out[b][i], powers, *part))
-        total = power.sum(1) if shared else power[:, 0]
+        # a model may remember what it was given: no view of what the next sweep writes to
+        total = power.sum(1) if shared else power[:, 0].clone()
         return total.reshape(*P.shape[:-3], K, F, T)
 
     return sweep

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from .shares import Shares, flat
 
@@ -26,11 +27,12 @@ class Power(torch.autograd.Function):
         return power
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, given: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
         from . import adjoints
 
         W, P = ctx.saved_tensors
-        back = torch.empty_like(W)
+        back = torch.empty(W.shape, dtype=W.dtype)
         p, w, g, out = flat(P, 3), flat(W, 3), flat(given, 3), flat(back, 3)
         with Shares(*w.shape[:2]) as shares:
             shares.each(lambda b, _, *part: adjoints.power(p[b], w[b], g[b], out[b], *part))
@@ -52,6 +54,7 @@ class Iterate(torch.autograd.Function):
         return after
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, given: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
         from . import adjoints
 

@@ -13,6 +13,8 @@ class Dilated(Surrogate):
     ) -> None:
         """`bins` frequencies, `hidden` channels; `layers` double the reach of `kernel` frames."""
         super().__init__(bins, hidden, others)
+        if kernel % 2 == 0:
+            raise ValueError(f"kernel {kernel} must be odd: it is centred on its frame")
         self.mix = nn.ModuleList(nn.Conv1d(hidden, 2 * hidden, 1) for _ in range(layers))
         self.over = nn.ModuleList(
             nn.Conv1d(

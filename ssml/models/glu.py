@@ -11,6 +11,8 @@ class Glu(Surrogate):
     ) -> None:
         """`bins` frequencies, `hidden` channels in `layers` convolutions of `kernel` frames."""
         super().__init__(bins, hidden, others)
+        if kernel % 2 == 0:
+            raise ValueError(f"kernel {kernel} must be odd: it is centred on its frame")
         self.mix = nn.ModuleList(
             nn.Conv1d(hidden, 2 * hidden, kernel, padding=kernel // 2) for _ in range(layers)
         )

@@ -40,7 +40,7 @@ class Nmf:
         return U / torch.where(kept > 0, kept, 1), (B, A)
 
     def _start(self, power: Tensor) -> Memory:
-        """Random factors, the same for every source, whose product has the power's mean."""
+        """Random factors, the same for every source, whose product is of the power's order."""
         random = torch.Generator().manual_seed(self.seed)
         F, T = power.shape[-2:]
 

@@ -56,6 +56,18 @@ def test_a_trained_model_by_name_and_path_at_another_rate(capsys):
     assert code == 0 and '"hop": 64' in out and "trained values:" in out
 
 
+def test_a_shipped_name_means_the_shipped_model_as_in_python(capsys):
+    tiny_model("models/learned-sdr.safetensors")
+    code, out, _ = run(capsys, "models", "learned-sdr")
+    assert code == 0 and '"hop": 1024' in out
+    lines = run(capsys, "models")[1].splitlines()
+    assert [line.split()[0] for line in lines][-2:] == [
+        "learned-sdr",
+        "models/learned-sdr.safetensors",
+    ]
+    assert '"hop": 64' in run(capsys, "models", "models/learned-sdr.safetensors")[1]
+
+
 def test_json_is_all_that_is_on_stdout(capsys):
     mix = record("talk.wav")
     code, out, _ = run(capsys, "separate", "talk.wav", "none.wav", "out", "--json", *QUICK)
