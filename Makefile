@@ -7,7 +7,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: reproduce test test-fast lint ui clean
+.PHONY: reproduce test lint ui clean
 
 reproduce: $(STAMP)
 	$(BIN)/snakemake --quiet rules reason

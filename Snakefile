@@ -6,6 +6,7 @@ the digest of the code that its result depends on: a change of anything else doe
 """
 
 import os
+import shlex
 import sys
 
 from snakemake.exceptions import WorkflowError
@@ -17,23 +18,31 @@ from ssml.errors import UserError
 from ssml.params import load
 from ssml.scenes import shard_ids
 
+
+def quoted(path):
+    """As a word of the shell; Snakemake takes what stands in braces for a name."""
+    return shlex.quote(str(path)).replace("{", "{{").replace("}", "}}")
+
+
 if config:
     raise WorkflowError("--config is not read by the stages: edit params.yaml instead.")
 
 try:
     PARAMS = load("params.yaml")
+    RECORDED = layout.recordings(PARAMS.mix.noise)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
 os.environ["PYTHONPATH"] = workflow.basedir
 os.environ["SSML_PROGRESS"] = "lines"
 os.environ["DVC_NO_ANALYTICS"] = os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-STAGE = f"{sys.executable} -m pipeline."
+STAGE = f"{quoted(sys.executable)} -m pipeline."
 STORE = workflow.storage_settings
 if STORE.default_storage_provider:  # an object store's files lie below this folder meanwhile
     HOME = STORE.local_storage_prefix / STORE.default_storage_provider
     HOME /= STORE.default_storage_prefix.partition("://")[2]
-    CODE = " ".join(os.path.join(workflow.basedir, name) for name in ("presets", "ssml"))
+    HOME = quoted(HOME)
+    CODE = " ".join(quoted(os.path.join(workflow.basedir, name)) for name in ("presets", "ssml"))
     STAGE = (
         f"mkdir -p {HOME} && cp params.yaml {HOME} && ln -sfn {CODE} {HOME} && cd {HOME} && {STAGE}"
     )
@@ -46,10 +55,9 @@ HEARD = METHODS if PARAMS.transcribe.methods == "all" else list(PARAMS.transcrib
 HEARD = [*HEARD, layout.MIXTURE, layout.REFERENCE] if PARAMS.transcribe.mixtures else []
 LIBRISPEECH = PARAMS.corpus.source == "librispeech"
 LISTED = (PARAMS.corpus.librispeech.utterances or []) if LIBRISPEECH else []
+NOISE = list(map(local, RECORDED))
 TRAINING = [*layout.training(PARAMS), *layout.shards(PARAMS, PARAMS.train.dev)]
-REDRAW = PARAMS.train.redraw
-# what training draws from
-DRAWN = [PARAMS.corpus, PARAMS.scenes, PARAMS.mix, REDRAW] if REDRAW else []
+DRAWN = PARAMS.drawn
 
 
 def needs(stage, **parts):
@@ -98,6 +106,12 @@ def separated_by(wildcards):
     """The separated set; nothing for the pseudo-methods, which need only the mixtures."""
     known = wildcards.method in METHODS
     return layout.separated(wildcards.method, wildcards.set) if known else []
+
+
+def stft_of(wildcards):
+    """That of all methods, for one that has no other of its own or of its model."""
+    method = PARAMS.separate.methods[wildcards.method]
+    return None if method.stft or layout.trained(method) else PARAMS.separate.stft
 
 
 tables_of_all = [
@@ -163,9 +177,9 @@ rule study:
     params:
         home=workflow.basedir,
     shell:
-        "mkdir -p study && cp {params.home}/presets/study.yaml study/params.yaml && "
-        "ln -sfn {params.home}/presets {params.home}/ssml study/ && "
-        "{sys.executable} -m snakemake --snakefile {params.home}/Snakefile --directory study "
+        "mkdir -p study && cp {params.home:q}/presets/study.yaml study/params.yaml && "
+        "ln -sfn {params.home:q}/presets {params.home:q}/ssml study/ && "
+        "{sys.executable:q} -m snakemake --snakefile {params.home:q}/Snakefile --directory study "
         "--cores {threads} --quiet rules reason"
 
 
@@ -199,6 +213,7 @@ rule scenes:
 rule mix:
     input:
         layout.MANIFEST,
+        NOISE,
         scenes="data/scenes/{set}/{shard}.jsonl",
     output:
         "data/mixtures/{set}/{shard}.tar",
@@ -227,7 +242,7 @@ rule respond:
 
 rule train:
     input:
-        layout.MANIFEST if REDRAW else [],
+        [layout.MANIFEST, *NOISE] if DRAWN else [],
         TRAINING,
         started_by,
     output:
@@ -242,7 +257,7 @@ rule train:
         lambda wildcards: needs(
             "train",
             fs=PARAMS.fs,
-            redraw=[part.model_dump(mode="json") for part in DRAWN],
+            redraw=DRAWN,
             variant=PARAMS.train.variants[wildcards.variant],
             devices=PARAMS.train.devices,
         ),
@@ -262,8 +277,8 @@ rule separate:
         lambda wildcards: needs(
             "separate",
             fs=PARAMS.fs,
-            stft=PARAMS.separate.stft,
             method=PARAMS.separate.methods[wildcards.method],
+            stft=stft_of(wildcards),
         ),
     shell:
         STAGE + "separate {wildcards.method} {wildcards.set}"
@@ -320,6 +335,7 @@ rule track:
 
 rule report:
     input:
+        layout.MANIFEST,
         tables_of_all,
         expand("models/{variant}.{part}", variant=VARIANTS, part=["json", "history.csv"]),
     output:
@@ -331,7 +347,7 @@ rule report:
     benchmark:
         layout.timing("report")
     params:
-        needs("report", everything=PARAMS),
+        needs("report", everything=PARAMS, codes=provenance.codes(layout.MEASURING)),
     shell:
         STAGE + "report"
 

@@ -48,9 +48,10 @@ def bank(one: scenes.Scene, dry: np.ndarray, folder: Path) -> Bank:
     write_tar(folder / "0000.tar", [(one.id, encode_room(one, responses))])
     spoken = people(len(dry), dry.shape[1] / FS)
     chosen = params.scenes.sets["train"].model_copy(update={"speakers": len(dry)})
-    scenes_of = params.scenes.model_copy(update={"sets": {"train": chosen}})
-    redraw = RedrawParams(level=scenes_of.level, snr=scenes_of.snr, speed=(1, 1), tone=0)
-    return Bank([folder / "0000.tar"], spoken, folder, "train", scenes_of, params.mix, redraw, FS)
+    level, snr = params.scenes.level, params.scenes.snr
+    redraw = RedrawParams(level=level, snr=snr, speed=(1, 1), tone=0)
+    noise = params.mix.noise
+    return Bank([folder / "0000.tar"], spoken, folder, "train", chosen, noise, redraw, FS)
 
 
 def by_room(one: scenes.Scene, dry: np.ndarray, max_order: int) -> np.ndarray:

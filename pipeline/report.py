@@ -9,8 +9,6 @@ from ssml import io, layout, params, provenance
 from ssml.errors import run
 from ssml.report import claims, page, pictures, results, tables
 
-STAGES = layout.STAGES[: layout.STAGES.index("report")]  # what its numbers come from
-
 
 def main() -> None:
     chosen, _ = parse(__doc__)
@@ -25,16 +23,20 @@ def main() -> None:
     for picture in (picture for plate in plates for picture in plate.pictures):
         io.write_text(layout.figure(picture.name), picture.drawing.svg)
         io.write_bytes(layout.figure(picture.name, "pdf"), picture.drawing.pdf)
+    shown = {picture.name for plate in plates for picture in plate.pictures}
+    for old in (layout.REPORT.parent / "figures").glob("*"):
+        if old.stem not in shown:
+            old.unlink()
     io.write_text(layout.REPORT, html)
     print(tables.ascii_table(rows), end="")
 
 
 def digests(chosen: params.Params) -> dict[str, str]:
     """What the numbers depend on: parameters, data, and each stage's code; no commit, no time."""
-    found = {"Parameters": provenance.digest(chosen.model_dump(mode="json"))[:16]}
-    if layout.MANIFEST.is_file():
-        found["Corpus manifest"] = io.sha256(layout.MANIFEST)[:16]
-    return found | {f"Code of {name}": provenance.code(f"pipeline.{name}") for name in STAGES}
+    return {
+        "Parameters": provenance.digest(chosen.model_dump(mode="json"))[:16],
+        "Corpus manifest": io.sha256(layout.MANIFEST)[:16],
+    } | {f"Code of {name}": code for name, code in provenance.codes(layout.MEASURING).items()}
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ took is written beside it: reports/runs.js.
 import json
 import math
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pipeline.arguments import parse
 from ssml import durations, layout, tracking
 from ssml.errors import run
 from ssml.io import read_json, sha256, write_json, write_text
+from ssml.names import REACHED
 from ssml.params import Params
 from ssml.provenance import code, digest
 from ssml.report import results, tables
@@ -35,12 +37,13 @@ def main() -> None:
         for row in (row for row in rows if row.set == set):
             curve = found.curves.get((row.method, set))
             ids[f"{row.method} on {set}"] = log(params, row, curve, parent)
-    learned_from(params)
-    register(params, rows)
+    trained = trainings(params)
+    learned_from(params, trained)
+    register(params, rows, trained)
     write_json(layout.TRACKED, ids)
-    runs = tracking.live(params.track.experiment, "train")
     # an evaluation's run lasts as long as its logging: that says nothing
-    runs += [one | {"seconds": None} for one in tracking.live(params.track.experiment, "evaluate")]
+    runs = [one | {"seconds": None} for one in tracking.told(ids.values())]
+    runs = tracking.told(trained.values()) + runs
     told = {"SSML_RUNS": runs, "SSML_TIMES": {"cores": os.cpu_count(), "stages": times(params)}}
     lines = [f"window.{name} = {json.dumps(value, indent=1)};\n" for name, value in told.items()]
     write_text(layout.RUNS, "".join(lines))
@@ -52,7 +55,8 @@ def log_set(params: Params, set: str) -> str:
     shards = layout.shards(params, set)
     data = digest([sha256(path) for path in shards])[:16]
     sounds = sounds_of(set, layout.MIXTURE) + sounds_of(set, layout.REFERENCE)
-    facts = scene.model_dump(mode="json") | {"data": data, "figures": contents(figures)}
+    facts = scene.model_dump(mode="json") | {"data": data}
+    facts |= {"figures": contents(figures), "sounds": contents(sounds)}
     job = f"evaluate:{set}"
     known = tracking.find(params.track.experiment, job, facts, SOURCE)
     if known:
@@ -74,6 +78,8 @@ def log(params: Params, row: tables.Row, curve: results.Curve | None, parent: st
     method = params.separate.methods.get(row.method)
     facts: dict[str, Any] = {**(method.model_dump() if method else {}), "set": row.set}
     facts["digests"] = {path.parts[1]: sha256(path)[:16] for path in files}
+    sounds = sounds_of(row.set, row.method)
+    facts |= {"resamples": params.report.resamples, "sounds": contents(sounds)}
     job = f"evaluate:{row.method}:{row.set}"
     known = tracking.find(params.track.experiment, job, facts, SOURCE)
     if known:
@@ -90,7 +96,7 @@ def log(params: Params, row: tables.Row, curve: results.Curve | None, parent: st
                 tracked.log({"SI-SDR dB by iteration": value}, int(iteration))
         tracked.dataset(row.set, facts["digests"].get("scores", ""), str(files[0]), "evaluation")
         attach(tracked, {path.parts[1]: [path] for path in files})
-        attach(tracked, {"audio": sounds_of(row.set, row.method)})
+        attach(tracked, {"audio": sounds})
         attach(tracked, {"figures": layout.figures_of(row.model)})
         return tracked.id
 
@@ -115,19 +121,28 @@ def took(method: str, set: str) -> dict[str, float]:
     return found
 
 
-def learned_from(params: Params) -> None:
-    """Note in the run of each training what it learned from, by the digest that its card has."""
-    sets = (params.train.train, params.train.dev)
+def trainings(params: Params) -> dict[str, str]:
+    """The id of the run that made each variant's model, where there is one: its card knows by what.
+
+    It may be no longer the latest of its name: an older model can be brought back.
+    """
+    found = {}
     for variant in params.train.variants:
-        path = layout.model(variant).with_suffix(".json")
-        if path.is_file() and (data := read_json(path).get("data")):
-            folder = str(layout.training(params)[0].parent.parent)
-            tracking.used(
-                params.track.experiment,
-                f"train:{variant}",
-                {"name": " and ".join(sets), "digest": data, "source": folder}
-                | {"context": "training"},
-            )
+        card = read_json(layout.model(variant).with_suffix(".json"))
+        facts = {key: value for key, value in card.items() if key not in REACHED}
+        if id := tracking.made(params.track.experiment, f"train:{variant}", facts):
+            found[variant] = id
+    return found
+
+
+def learned_from(params: Params, trained: dict[str, str]) -> None:
+    """Note in the run of each training what it learned from, by the digest that its card has."""
+    name = f"{params.train.train} and {params.train.dev}"
+    folder = str(layout.training(params)[0].parent.parent)
+    for variant, id in trained.items():
+        card = read_json(layout.model(variant).with_suffix(".json"))
+        data = {"name": name, "digest": card["data"], "source": folder}
+        tracking.used(id, data | {"context": "training"})
 
 
 def attach(tracked: tracking.Run, folders: dict[str, list[Path]]) -> None:
@@ -138,27 +153,28 @@ def attach(tracked: tracking.Run, folders: dict[str, list[Path]]) -> None:
 
 def sounds_of(set: str, method: str) -> list[Path]:
     """What the listening page plays of `method` on `set`."""
-    return sorted(layout.AUDIO.glob(f"{set}-*-{method}-[0-9].mp3"))
+    of_these = re.compile(rf"{set}-\d+-{method}-\d\.mp3")  # not of a method whose name ends so
+    return [path for path in sorted(layout.AUDIO.glob("*.mp3")) if of_these.fullmatch(path.name)]
 
 
 def contents(files: list[Path]) -> str:
     return digest([sha256(path) for path in files])[:16]
 
 
-def register(params: Params, rows: list[tables.Row]) -> None:
+def register(params: Params, rows: list[tables.Row], trained: dict[str, str]) -> None:
     """Register the learned model with the highest SI-SDR on the sets of the training's size."""
     speakers = params.scenes.sets[params.train.train].speakers
     scores = [
         (row.si_sdr.mean, row)
         for row in rows
-        if row.model in params.train.variants and row.speakers == speakers and row.si_sdr
+        if row.model in trained and row.speakers == speakers and row.si_sdr
     ]
     scores = [(score, row) for score, row in scores if np.isfinite(score)]
     if not scores:
         return
     score, row = max(scores, key=lambda pair: pair[0])
     about = f"Highest SI-SDR of the trained models: {score:.2f} dB, {row.method} on {row.set}."
-    tracking.registered(MODEL, params.track.experiment, f"train:{row.model}", about, "best")
+    tracking.registered(MODEL, trained[row.model], about, "best")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from ssml.dataset import Batch, Mixtures, draw_batch
 from ssml.devices import Share
 from ssml.errors import run
 from ssml.io import sha256, write_table
+from ssml.names import REACHED
 from ssml.params import Params
 from ssml.provenance import code, digest
 from ssml.training import COLUMNS, Row, Trainer, fit, resume
@@ -26,7 +27,8 @@ def supply(params: Params) -> tuple[Mixtures | Bank, Callable[..., Batch]]:
     utterances = corpora.read_manifest(layout.MANIFEST)
     root = corpora.root(params.corpus, layout.CORPUS)
     name, redraw = params.train.train, params.train.redraw
-    rooms = Bank(paths, utterances, root, name, params.scenes, params.mix, redraw, params.fs)
+    chosen, noise = params.scenes.sets[name], params.mix.noise
+    rooms = Bank(paths, utterances, root, name, chosen, noise, redraw, params.fs)
     return rooms, bank.draw_batch
 
 
@@ -42,10 +44,8 @@ def main() -> None:
         "rooms" if params.train.redraw else "mixtures": known.mixtures,
         "data": digest([sha256(path) for path in paths])[:16],
     }
-    if params.train.redraw:
-        parts = (params.scenes, params.mix, params.train.redraw)
-        sections = [part.model_dump(mode="json") for part in parts]
-        facts["drawn"] = digest([sha256(layout.MANIFEST), *sections])[:16]
+    if params.drawn:
+        facts["drawn"] = digest([sha256(layout.MANIFEST), params.drawn])[:16]
     if start := layout.start(params, arguments.variant):
         facts["started"] = sha256(start)[:16]
     facts |= {"devices": count} if count > 1 else {}  # results differ by rounding
@@ -85,11 +85,8 @@ def train(share: Share, params: Params, name: str, facts: dict[str, Any]) -> Non
                 tracked.log(values | {"skipped steps": row["skipped"]}, row["step"])
 
         fit(trainer, partial(draw, known), dev, layout.checkpoint(name), key, log)
-        card = facts | {
-            "parameters": checkpoint.parameters(trainer.network),
-            "dev_si_sdr": trainer.best_si_sdr,
-            "skipped": trainer.skipped,
-        }
+        reached = checkpoint.parameters(trainer.network), trainer.best_si_sdr, trainer.skipped
+        card = facts | dict(zip(REACHED, reached, strict=True))
         checkpoint.save(layout.model(name), trainer.best, card)
         write_table(layout.history(name), trainer.history, COLUMNS)
         for path in (layout.model(name), layout.model(name).with_suffix(".json")):

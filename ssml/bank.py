@@ -21,7 +21,7 @@ from . import mixing, scenes
 from .corpora import Utterance, load
 from .dataset import Batch, Tar, latest_cut, positions, turn
 from .errors import UserError
-from .params import MixParams, RedrawParams, ScenesParams
+from .params import RedrawParams, SetParams
 from .provenance import generator
 
 KEPT = 1024  # utterances whose audio stays in memory
@@ -51,13 +51,13 @@ class Bank:
         utterances: Iterable[Utterance],
         root: Path,
         name: str,
-        params: ScenesParams,
-        mix: MixParams,
+        chosen: SetParams,
+        noise: str,
         redraw: RedrawParams,
         fs: int,
     ) -> None:
-        """Set `name` of `params.sets` says who speaks and how long; `root`: the audio's folder."""
-        self.chosen, self.noise, self.redraw, self.fs = params.sets[name], mix.noise, redraw, fs
+        """The set `chosen`, by `name`, says who speaks and how long; `root`: the audio's folder."""
+        self.chosen, self.noise, self.redraw, self.fs = chosen, noise, redraw, fs
         self.tars = [Tar(path) for path in paths]
         self.keys = [(tar, key) for tar in self.tars for key in tar.parts]
         self.pool = scenes.pool(name, self.chosen, utterances, fs)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import pretrained
+from .errors import UserError
 from .names import BOUND_NAMES, CLASSICAL_NAMES
 
 if TYPE_CHECKING:  # the command looks for a model here, and waits for no parameters
@@ -28,6 +29,8 @@ STAGES = (
     *("report", "listen", "track"),
 )
 
+MEASURING = STAGES[: STAGES.index("report")]  # those that make what a report shows
+NOISES = ("diffuse", "white")  # that need no recordings
 MIXTURE, REFERENCE = "mixture", "reference"  # pseudo-methods: nothing done, the clean images
 
 
@@ -117,6 +120,17 @@ def scores(method: str, name: str) -> Path:
 
 def curves(method: str, name: str) -> Path:
     return Path(f"results/curves/{method}/{name}.csv")
+
+
+def recordings(noise: str) -> list[Path]:
+    """The files of `mix.noise` where that is a folder; raises `UserError` where that has none."""
+    if noise in NOISES:
+        return []
+    files = [path for kind in ("flac", "wav") for path in sorted(Path(noise).glob(f"*.{kind}"))]
+    if not files:
+        known = ", ".join(NOISES)
+        raise UserError(f"mix.noise: '{noise}' is neither {known}, nor a folder of recordings")
+    return files
 
 
 def transcripts(method: str, name: str) -> Path:

@@ -1,12 +1,10 @@
 """Noise at the microphones, of any level: diffuse, white, or recordings."""
 
-from pathlib import Path
-
 import numpy as np
 from scipy import fft
 
-from .errors import UserError
 from .io import read_audio
+from .layout import recordings
 
 SPEED_OF_SOUND = 343.0  # m / s
 FREQUENCIES = 1025  # at which coherence is computed; it is smooth for arrays of some decimetres
@@ -24,7 +22,7 @@ def at_microphones(
         return rng.standard_normal((len(mics), len(speech)))
     if kind == "diffuse":
         return diffuse(mics, speech, rng, fs)
-    return _recorded(Path(kind), len(mics), len(speech), rng, fs)
+    return _recorded(kind, len(mics), len(speech), rng, fs)
 
 
 def diffuse(mics: np.ndarray, speech: np.ndarray, rng: np.random.Generator, fs: int) -> np.ndarray:
@@ -67,13 +65,9 @@ def _at_bins(values: np.ndarray, bins: int) -> np.ndarray:
     return np.interp(*places, values).astype(np.float32)
 
 
-def _recorded(folder: Path, M: int, N: int, rng: np.random.Generator, fs: int) -> np.ndarray:
+def _recorded(kind: str, M: int, N: int, rng: np.random.Generator, fs: int) -> np.ndarray:
     """A random cut of a random recording; of a mono one, independent cuts."""
-    files = sorted(folder.glob("*.flac")) + sorted(folder.glob("*.wav"))
-    if not files:
-        raise UserError(
-            f"mix.noise: '{folder}' is neither diffuse, white, nor a folder of recordings"
-        )
+    files = recordings(kind)
     audio, _ = read_audio(files[rng.integers(len(files))], fs)
     repeats = int(np.ceil(2 * N / audio.shape[1]))
     audio = np.tile(audio, repeats).astype(np.float64)

@@ -5,6 +5,7 @@ import copy
 import functools
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("ssml", "pipeline")
+# beside code, but none: a model, its card and its results, which are inputs where they are read
+OTHERS = {".py", ".pyc", ".md", ".safetensors", ".json", ".csv"}
 ASIDE = ("ssml.tracking", "ssml.progress", "ssml.errors")  # say what happens, change no result
 
 
@@ -73,9 +76,9 @@ def _parsed(module: str) -> tuple[str, frozenset[str]]:
             case _:
                 pass
     text = ast.dump(tree)
-    if path.name == "__init__.py":  # templates and grammars beside the code
+    if path.name == "__init__.py":  # templates and captions beside the code
         for data in sorted(path.parent.iterdir()):
-            if data.is_file() and data.suffix not in {".py", ".pyc", ".safetensors", ".md"}:
+            if data.is_file() and data.suffix not in OTHERS:
                 text += data.name + hashlib.sha256(data.read_bytes()).hexdigest()
     return hashlib.sha256(text.encode()).hexdigest(), frozenset(imports)
 
@@ -96,3 +99,8 @@ def modules(module: str) -> list[str]:
 def code(module: str) -> str:
     """Digest of the logic that running `module` reaches: comments, layout, docstrings left out."""
     return digest({name: _parsed(name)[0] for name in modules(module)})[:16]
+
+
+def codes(stages: Iterable[str]) -> dict[str, str]:
+    """The digest of the logic of each of the pipeline's `stages`."""
+    return {stage: code(f"pipeline.{stage}") for stage in stages}

@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 FS = 16000
 PARAMS = load(ROOT / "params.yaml")
 SCENES = PARAMS.scenes.model_copy(update={"t60": (0.2, 0.25)})
+CHOSEN, NOISE = SCENES.sets["train"], PARAMS.mix.noise
 REDRAW = RedrawParams(level=(-5, 5), snr=(10, 30), speed=(1, 1), tone=0)
 SPEAKERS = [f"{i}" for i in range(6)]
 
@@ -34,7 +35,7 @@ def bank(tmp_path_factory):
     scenes = [draw("train", i, SCENES, 1, utterances, FS) for i in range(3)]
     items = ((s.id, encode_room(s, by_speaker(responses(s, FS, 10)))) for s in scenes)
     write_tar(folder / "0000.tar", items)
-    return Bank([folder / "0000.tar"], utterances, folder, "train", SCENES, PARAMS.mix, REDRAW, FS)
+    return Bank([folder / "0000.tar"], utterances, folder, "train", CHOSEN, NOISE, REDRAW, FS)
 
 
 def pitches(batch):
@@ -128,8 +129,6 @@ def test_a_broken_room_is_an_error_that_names_it(tmp_path, bank):
     whole = encode_room(scene, np.zeros((2, 2, 9)))
     write_tar(tmp_path / "0.tar", [(scene.id, whole | {"npy": whole["npy"][:70]})])
     utterances = [u for us in bank.pool.values() for u in us]
-    broken = Bank(
-        [tmp_path / "0.tar"], utterances, tmp_path, "train", SCENES, PARAMS.mix, REDRAW, FS
-    )
+    broken = Bank([tmp_path / "0.tar"], utterances, tmp_path, "train", CHOSEN, NOISE, REDRAW, FS)
     with pytest.raises(UserError, match=r"0.tar: train-000000.npy"):
         broken.room(0)

@@ -7,7 +7,7 @@ from ssml import names, params
 from ssml.asr import ASR
 from ssml.errors import UserError
 from ssml.losses import LOSSES
-from ssml.models import CLASSICAL
+from ssml.models import CLASSICAL, NETWORKS
 from ssml.updates import UPDATES
 from tests.conftest import ROOT
 
@@ -28,6 +28,7 @@ def test_names_are_those_of_the_dicts():
     assert set(get_args(names.RuleName)) == set(UPDATES)
     assert set(get_args(names.LossName)) == set(LOSSES)
     assert set(get_args(names.ClassicalName)) == set(CLASSICAL)
+    assert set(get_args(names.NetworkName)) == set(NETWORKS)
     assert set(get_args(names.RecogniserName)) == set(ASR)
 
 
@@ -63,6 +64,21 @@ def broken(values, key, value):
         ("separate.methods.mixture", {"model": "laplace", "rule": "iss", "iterations": 1}, "taken"),
         ("report.classical", "x", "report.classical: no 'x'"),
         ("seed", None, "seed"),
+        ("scenes.t60", [-1, 0.6], "scenes.t60.0: .*greater than 0"),
+        ("separate.sets", [], "separate.sets: .*at least 1"),
+        ("separate.sets", ["test2", "test2"], "separate.sets: a set stands there twice"),
+        ("separate.stft", {"n_fft": 512, "hop": 500}, "separate.stft: hop: 500 is above half"),
+        (
+            "train.variants.learned-sdr.network",
+            {"name": "glo"},
+            "network: name: no 'glo' among glu",
+        ),
+        ("train.devices", 3, "train.devices: 3 cannot share variant 'learned-sdr's batch of 4"),
+        (
+            "separate.methods.learned-sdr-iss.stft",
+            {"n_fft": 512, "hop": 128},
+            "learned-sdr-iss.stft: a learned model brings its own; remove it",
+        ),
     ],
 )
 def test_a_wrong_key_is_named_in_one_line(values, key, value, words):
@@ -70,6 +86,24 @@ def test_a_wrong_key_is_named_in_one_line(values, key, value, words):
         params.parse(broken(values, key, value), "params.yaml")
     assert "\n" not in str(error.value)
     assert str(error.value).startswith("params.yaml: ")
+
+
+def test_a_variant_cannot_have_the_name_of_a_model_that_is_not_trained(values):
+    values["train"]["variants"]["laplace"] = values["train"]["variants"]["learned-sdr"]
+    with pytest.raises(UserError, match="train.variants.laplace: the name is taken"):
+        params.parse(values)
+
+
+def test_redrawn_mixtures_depend_on_their_own_set_alone(values):
+    assert params.parse(values).drawn == []
+    values["train"]["redraw"] = {"level": [-5, 5], "snr": [10, 30], "speed": [1, 1], "tone": 0}
+    before = params.parse(values).drawn
+    values["scenes"]["sets"]["test2"]["mixtures"] += 1
+    values["mix"]["shard"] += 1
+    values["mix"]["max_order"] += 1  # of the stored rooms
+    assert params.parse(values).drawn == before
+    values["mix"]["noise"] = "white"
+    assert params.parse(values).drawn != before
 
 
 @pytest.mark.parametrize("text, words", [("a: [", "not valid YAML"), ("- 1", "must hold sections")])

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import soundfile
 import yaml
 
 from ssml.asr import ASR, wer, word_errors
@@ -236,6 +237,43 @@ class TestWholePipeline:
         after = read_json(project.folder / "models/learned-sdr.json")
         assert after["rooms"] == before["mixtures"] and after["drawn"]
         assert "Nothing to be done" in project.snakemake("models/learned-sdr.safetensors", "-n")
+
+
+@pytest.mark.slow
+def test_nothing_trained_nothing_heard_and_noise_that_was_recorded(tmp_path):
+    """Both drivers take it; other recordings make other mixtures, other STFTs not all methods."""
+    project = checkout(tmp_path / "project")
+    (project.folder / "noise").mkdir()
+    recording, random = project.folder / "noise/hum.wav", np.random.default_rng(0)
+    soundfile.write(recording, 0.1 * random.standard_normal((40000, 3)), 16000)
+    path = project.folder / "params.yaml"
+    values = yaml.safe_load(path.read_text())
+    long = {"n_fft": 1024, "hop": 256}
+    methods = {"a": {"model": "laplace", "rule": "iss", "iterations": 2}}
+    methods["b"] = methods["a"] | {"stft": long}
+    values["mix"]["noise"], values["train"]["variants"] = "noise", {}
+    values["separate"] |= {"sets": ["test2"], "methods": methods}
+    values["transcribe"] |= {"mixtures": 0, "methods": "all"}
+    values["report"] |= {"classical": "a", "learned_sdr": "b", "learned_coherence": "b"}
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    project.run("dvc", "repro")
+    project.assert_settled()
+    assert not list((project.folder / "models").iterdir())
+    values["separate"]["stft"] = long
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    assert project.jobs()["separate"] == 1
+    soundfile.write(recording, 0.1 * random.standard_normal((40000, 3)), 16000)
+    assert project.jobs()["mix"] == 2
+    recording.unlink()
+    assert "mix.noise: 'noise' is neither diffuse, white" in project.snakemake("-n", fails=True)
+
+
+def test_a_folder_may_have_a_blank_in_its_name(tmp_path):
+    project = checkout(tmp_path / "a project")
+    (tmp_path / "an environment").symlink_to(sys.prefix)
+    python = tmp_path / "an environment/bin/python"
+    project.run(str(python), "-m", "snakemake", "--cores", "1", "data/corpus/manifest.csv")
+    assert (project.folder / "data/corpus/manifest.csv").is_file()
 
 
 @pytest.mark.parametrize(

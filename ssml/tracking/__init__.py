@@ -11,7 +11,7 @@ import re
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from .. import provenance
 from . import unsent
 from .store import FINISHED, LIVE, open_store, send
 
-__all__ = ["Run", "adopt", "find", "git", "live", "registered", "resend", "run", "used"]
+__all__ = ["Run", "adopt", "find", "git", "made", "registered", "resend", "run", "told", "used"]
 
 LONGEST = 6000  # characters of a parameter's value in MLflow
 WAIT = 60.0  # s, at least, between a failure and the next attempt
@@ -142,6 +142,18 @@ def find(experiment: str, job: str, params: Mapping[str, Any], code: str = "") -
     return found[0].info.run_id if found else None
 
 
+def made(experiment: str, job: str, params: Mapping[str, Any]) -> str | None:
+    """The id of the latest finished run of `job` with these params, superseded or not, or None."""
+    digest = provenance.digest(params)[:16]
+    query = f"tags.job = '{_name(job)}' and tags.params = '{digest}' and {FINISHED}"
+    try:
+        found = open_store().search(_experiment(experiment, job), query)
+    except Exception as error:
+        unsent.warn(error)
+        return None
+    return found[0].info.run_id if found else None
+
+
 def adopt(run: str, parent: str) -> None:
     """Show the finished run `run` under `parent` from now on."""
     try:
@@ -150,31 +162,31 @@ def adopt(run: str, parent: str) -> None:
         unsent.warn(error)
 
 
-def used(experiment: str, job: str, data: Mapping[str, str]) -> None:
-    """Note once in the live run of `job` that it used `data`: name, digest, source, context."""
-    query = f"tags.job = '{_name(job)}' and {LIVE} and {FINISHED}"
+def used(run: str, data: Mapping[str, str]) -> None:
+    """Note once in the finished run `run` that it used `data`: name, digest, source, context."""
     try:
-        for run in open_store().search(_experiment(experiment, job), query)[:1]:
-            known = {given.dataset.digest for given in run.inputs.dataset_inputs}
-            if data["digest"] not in known:
-                send({"op": "dataset", "run": run.info.run_id, **data})
+        inputs = open_store().client.get_run(run).inputs.dataset_inputs
+        if data["digest"] not in {given.dataset.digest for given in inputs}:
+            send({"op": "dataset", "run": run, **data})
     except Exception as error:
         unsent.warn(error)
 
 
-def registered(model: str, experiment: str, job: str, about: str, alias: str) -> str | None:
-    """Register what the live run of `job` has made as `model`, under `alias`; its version."""
+def registered(model: str, run: str, about: str, alias: str) -> str | None:
+    """Register what the finished run `run` has made as `model`, under `alias`; its version."""
     try:
-        return open_store().register(model, _experiment(experiment, job), _name(job), about, alias)
+        return open_store().register(model, run, about, alias)
     except Exception as error:
         unsent.warn(error)
         return None
 
 
-def live(experiment: str, kind: str) -> list[dict[str, Any]]:
-    """The runs that count of the experiment's part `kind`: name, ids, commit, begin, seconds."""
+def told(runs: Iterable[str]) -> list[dict[str, Any]]:
+    """What is known of the finished `runs`, by job: name, ids, commit, begin, seconds."""
     try:
-        found = open_store().search(f"{experiment}/{kind}", f"{LIVE} and {FINISHED}")
+        client = open_store().client
+        found = [client.get_run(run) for run in runs if not run.startswith("unsent-")]
+        found.sort(key=lambda run: run.data.tags.get("job", ""))
     except Exception as error:
         unsent.warn(error)
         return []
@@ -187,7 +199,7 @@ def live(experiment: str, kind: str) -> list[dict[str, Any]]:
             "began": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(run.info.start_time / 1000)),
             "seconds": (run.info.end_time - run.info.start_time) / 1000,
         }
-        for run in sorted(found, key=lambda run: run.data.tags["job"])
+        for run in found
     ]
 
 

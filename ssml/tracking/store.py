@@ -205,17 +205,13 @@ class Store:
     def adopt(self, run: str, record: Mapping[str, Any]) -> None:
         self.client.set_tag(run, PARENT, self.resolve(record["parent"]))
 
-    def register(self, model: str, experiment: str, job: str, about: str, alias: str) -> str | None:
-        """Point `alias` of the registered `model` at what the job's live run made; its version."""
-        found = self.search(experiment, f"tags.job = '{job}' and {LIVE} and {FINISHED}")
-        if not found:
-            return None
-        run = found[0].info.run_id
+    def register(self, model: str, run: str, about: str, alias: str) -> str:
+        """Point `alias` of the registered `model` at what the run made; its version."""
         if not self.client.search_registered_models(f"name = '{model}'"):
             self.client.create_registered_model(model)
         made = self.client.search_model_versions(f"name = '{model}' and run_id = '{run}'")
         if not made:
-            source = f"{found[0].info.artifact_uri}/model"
+            source = f"{self.client.get_run(run).info.artifact_uri}/model"
             made = [self.client.create_model_version(model, source, run)]
         self.client.update_model_version(model, made[0].version, about)
         self.client.set_registered_model_alias(model, alias, made[0].version)

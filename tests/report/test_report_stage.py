@@ -19,6 +19,7 @@ def folder(tmp_path, monkeypatch):
     fake.write(tmp_path, chosen)
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(chosen.model_dump(mode="json")))
     monkeypatch.chdir(tmp_path)
+    io.write_text(layout.MANIFEST, "split,speaker\n")
     monkeypatch.setattr(sys, "argv", ["report", "--params", "small.yaml"])
     return tmp_path
 
@@ -36,7 +37,15 @@ def test_everything_is_written_and_the_summary_printed(folder, capsys):
     assert len(figures) == 17 and len(files) == 2 * 17
     assert all(f'data-figure="{name}"' in page for name in figures)
     assert "tabular" in layout.TABLES.read_text()
-    assert "Code of train" in page
+    assert "Code of train" in page and "Corpus manifest" in page
+
+
+def test_figures_of_what_is_no_more_are_removed(folder):
+    old = [layout.figure("wer-gone", kind) for kind in ("svg", "pdf")]
+    for path in old:
+        io.write_text(path, "old")
+    report.main()
+    assert not any(path.exists() for path in old)
 
 
 def test_nothing_is_written_where_a_table_is_missing(folder):

@@ -17,16 +17,16 @@ def test_a_run_is_shown_under_its_parent_and_knows_its_data(start):
     assert [(tag.key, tag.value) for tag in given.tags] == [("mlflow.data.context", "testing")]
 
 
-def test_data_are_noted_once_in_the_run_that_counts(start, request):
+def test_data_are_noted_once_in_a_run(start):
     data = {"name": "train and dev", "digest": "abcd", "source": "data", "context": "training"}
-    tracking.used(request.node.name, JOB, data)  # nothing there: no trouble
+    tracking.used("none", data)  # nothing there: no trouble
     with start() as old:
         pass
     with start() as new:
         pass
     for _ in range(2):
-        tracking.used(request.node.name, JOB, data)
-    tracking.used(request.node.name, JOB, data | {"digest": "ef01"})
+        tracking.used(new.id, data)
+    tracking.used(new.id, data | {"digest": "ef01"})
     client = store.open_store().client
     given = client.get_run(new.id).inputs.dataset_inputs
     assert sorted(one.dataset.digest for one in given) == ["abcd", "ef01"]
@@ -43,28 +43,38 @@ def test_a_known_run_is_adopted_by_a_new_parent(start):
     assert store.open_store().client.get_run(child.id).data.tags[store.PARENT] == parent.id
 
 
+def test_a_run_is_found_by_what_it_was_given_even_when_a_newer_one_counts(start, request):
+    with start(params={"lr": 1}) as first:
+        pass
+    with start(params={"lr": 2}):
+        pass
+    name = request.node.name
+    assert tracking.find(name, JOB, {"lr": 1}, "c") is None  # superseded
+    assert tracking.made(name, JOB, {"lr": 1}) == first.id
+    assert tracking.made(name, JOB, {"lr": 3}) is None
+
+
 def test_the_best_model_has_an_alias_and_each_run_one_version(start, request, tmp_path):
     (tmp_path / "weights").write_text("w")
     model, client = f"model-{request.node.name}", store.open_store().client
-
-    def register():
-        return tracking.registered(model, request.node.name, JOB, "the best", "best")
-
-    assert register() is None  # no run has made one
+    assert tracking.registered(model, "none", "the best", "best") is None
     for version in ("1", "2"):
         with start() as run:
             run.artifact(tmp_path / "weights", "model")
-        assert register() == register() == version
+        for _ in range(2):
+            assert tracking.registered(model, run.id, "the best", "best") == version
         found = client.get_model_version_by_alias(model, "best")
         assert (str(found.version), found.run_id) == (version, run.id)
         assert found.description == "the best"
 
 
-def test_live_runs_are_listed_with_their_commit(start, request):
-    with start():
+def test_runs_are_told_by_job_with_their_commit(start):
+    with start(job="train:b") as b:
         pass
-    with start() as newer:
+    with start(job="train:a") as a:
         pass
-    (found,) = tracking.live(request.node.name, "train")
-    assert found["id"] == newer.id and found["commit"] == tracking.git()
-    assert found["seconds"] >= 0 and found["began"].endswith("UTC")
+    found = tracking.told([b.id, a.id])
+    assert [one["id"] for one in found] == [a.id, b.id]
+    assert found[0]["commit"] == tracking.git()
+    assert found[0]["seconds"] >= 0 and found[0]["began"].endswith("UTC")
+    assert tracking.told(["none"]) == []
