@@ -14,7 +14,7 @@ import typer
 
 from . import __version__, cli_models, cli_params, names
 from .doctor import doctor
-from .errors import UserError
+from .errors import UserError, install
 
 EXAMPLES = """Separate the people who talk at once in a recording of several microphones.
 
@@ -193,7 +193,7 @@ def _drawing() -> Callable[[Any], bytes]:
     try:
         from . import spectrograms
     except ImportError as error:
-        raise UserError(f"--plot: {error.name} is missing; pip install 'ssml[plot]'") from error
+        raise UserError(f"--plot: {error.name} is missing; {install('plot')}") from error
 
     def draw(part: Any) -> bytes:
         signals = {"mixture": part.mix, **{f"output {k}": x for k, x in enumerate(part.est, 1)}}

@@ -5,6 +5,7 @@ import platform
 import re
 
 from . import __version__
+from .errors import install
 
 
 def doctor() -> None:
@@ -21,7 +22,7 @@ def doctor() -> None:
         print(f"cuda:{i}: {torch.cuda.get_device_name(i)}")
     for extra, needed in _extras().items():
         missing = [name for name in needed if _installed(name) is None]
-        advice = f"missing {', '.join(missing)}: pip install 'ssml[{extra}]'"
+        advice = f"missing {', '.join(missing)}: {install(extra)}"
         print(f"{extra}: {advice if missing else 'complete'}")
 
 

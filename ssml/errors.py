@@ -8,6 +8,11 @@ class UserError(Exception):
     """Something in the input is wrong; its message is the one line shown to the user."""
 
 
+def install(extra: str) -> str:
+    """How to get an extra: not by name, for the package index knows another `ssml`."""
+    return f"pip install '.[{extra}]' in the project's folder"
+
+
 def run(main: Callable[[], None]) -> None:
     """Run a script's `main`; a `UserError` ends it with one line on stderr and exit code 2.
 

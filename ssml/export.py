@@ -18,7 +18,7 @@ from torch import Tensor
 
 from . import iva
 from .checkpoint import Trained
-from .errors import UserError
+from .errors import UserError, install
 from .graph import Graph
 from .io import write_bytes
 from .separation import RATE
@@ -87,7 +87,7 @@ def to_onnx(program: torch.export.ExportedProgram) -> bytes:
     try:
         import onnxscript  # noqa: F401
     except ImportError:
-        raise UserError(f"onnxscript is not installed; {_INSTALL}") from None
+        raise UserError(f"onnxscript is not installed; {install('export')}") from None
     with quiet():
         made = torch.onnx.export(
             program,
@@ -106,7 +106,7 @@ def run_onnx(data: bytes, mix: np.ndarray) -> np.ndarray:
     try:
         import onnxruntime
     except ImportError:
-        raise UserError(f"onnxruntime is not installed; {_INSTALL}") from None
+        raise UserError(f"onnxruntime is not installed; {install('export')}") from None
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     return np.asarray(session.run(None, {"mix": mix})[0])
 
@@ -122,9 +122,6 @@ def run_pt2(data: bytes, mix: np.ndarray) -> np.ndarray:
     """What torch makes of a mixture (1, K, N)."""
     with torch.no_grad():
         return torch.export.load(io.BytesIO(data)).module()(torch.from_numpy(mix)).numpy()
-
-
-_INSTALL = "pip install 'ssml[export]'"
 
 
 def _noise(n_src: int, stft: Stft) -> Tensor:

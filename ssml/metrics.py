@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .errors import UserError
+from .errors import UserError, install
 
 CG_ITERATIONS = 20  # of BSS-eval's linear systems: within 1e-3 dB of solving them, twice as fast
 
@@ -76,7 +76,7 @@ def pesq(est: np.ndarray, ref: np.ndarray, fs: int, taps: int) -> dict[str, np.n
     try:
         import pesq as package  # type: ignore[import-not-found]
     except ImportError:
-        raise UserError("score.pesq: pesq is not installed; pip install 'ssml[pesq]'") from None
+        raise UserError(f"score.pesq: pesq is not installed; {install('pesq')}") from None
     if fs not in PESQ_BANDS:
         raise UserError(f"score.pesq: {fs} Hz, but PESQ is of 16000 or 8000 Hz; set it to false")
     found = [

@@ -167,7 +167,7 @@ class SeparateParams(Section):
 
 class ScoreParams(Section):
     sdr_taps: Count  # length of BSS-eval's distortion filter, samples
-    pesq: bool  # measure PESQ too, by the extra ssml[pesq]: slow
+    pesq: bool  # measure PESQ too, by the extra `pesq`: slow
 
 
 class TranscribeParams(Section):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, install
 from .recogniser import Recogniser, check_rate, hearable, unloadable
 
 
@@ -30,7 +30,7 @@ class Hub(Recogniser):
             import transformers
         except ImportError:
             raise UserError(
-                "transcribe.recogniser: transformers is not installed; pip install 'ssml[asr]'"
+                f"transcribe.recogniser: transformers is not installed; {install('asr')}"
             ) from None
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()

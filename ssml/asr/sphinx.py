@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, install
 from .recogniser import Recogniser, check_rate, hearable
 
 RATE = 16000  # Hz, of PocketSphinx's US-English model
@@ -36,7 +36,7 @@ class PocketSphinx(Recogniser):
             import pocketsphinx as package
         except ImportError:
             raise UserError(
-                "transcribe.recogniser: pocketsphinx is not installed; pip install 'ssml[pipeline]'"
+                f"transcribe.recogniser: pocketsphinx is not installed; {install('pipeline')}"
             ) from None
         settings = {**COMMON, **(FREE if grammar is None else CONSTRAINED), **options}
         package.set_loglevel("FATAL")  # before a Config parses anything: it prints to the terminal

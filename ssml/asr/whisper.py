@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, install
 from .recogniser import Recogniser, check_rate, hearable, unloadable
 
 RATE = 16000  # Hz, of every Whisper
@@ -43,7 +43,7 @@ class Whisper(Recogniser):
             import faster_whisper
         except ImportError:
             raise UserError(
-                "transcribe.recogniser: faster-whisper is not installed; pip install 'ssml[asr]'"
+                f"transcribe.recogniser: faster-whisper is not installed; {install('asr')}"
             ) from None
         known = inspect.signature(faster_whisper.WhisperModel.transcribe).parameters
         if unknown := options.keys() - known.keys():

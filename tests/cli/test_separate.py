@@ -109,7 +109,10 @@ def test_plot_without_matplotlib_names_the_extra(capsys, monkeypatch):
         monkeypatch.delitem(sys.modules, module, raising=False)
         monkeypatch.delattr(module, raising=False)
     message = refused(capsys, "separate", "talk.wav", "out", "--plot", *QUICK)
-    assert message == "error: --plot: matplotlib is missing; pip install 'ssml[plot]'\n"
+    assert (
+        message
+        == "error: --plot: matplotlib is missing; pip install '.[plot]' in the project's folder\n"
+    )
 
 
 def test_flac_never_clips(capsys):
