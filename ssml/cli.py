@@ -222,8 +222,10 @@ def _separators(model: str, device: str, options: dict[str, Any]) -> Callable[[i
 def _device(name: str) -> str:
     import torch
 
+    from . import checkpoint
+
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return str(checkpoint.device())
     try:
         torch.empty(0, device=name)
     except Exception as error:
