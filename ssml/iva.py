@@ -34,8 +34,8 @@ class Demixing(NamedTuple):
 def iterate(X: Tensor, model: SourceModel, rule: Rule, n_iter: int) -> Iterator[Demixing]:
     """Yield the state before the first and after each of `n_iter` iterations.
 
-    X (..., M, F, T) complex. Scale of X does not matter: the outputs' scale is arbitrary until
-    `projected_back`.
+    X (..., M, F, T) complex. Scale of X does not matter, where its square can be told from 0 and
+    infinity: the outputs' scale is arbitrary until `projected_back`.
     """
     L, filters = _sphered(X, model, rule, n_iter)
     inverse = torch.linalg.inv(L)
@@ -63,10 +63,9 @@ def _sphered(
 
     They are those of each iteration, or if `recompute`, of the last alone.
     """
-    real = torch.view_as_real(X)
-    norm = torch.linalg.vector_norm(real, dim=(-4, -3, -2, -1), dtype=torch.float64)
+    norm = torch.linalg.vector_norm(torch.view_as_real(X), dim=(-4, -3, -2, -1))
     level = norm / math.prod(X.shape[-3:]) ** 0.5
-    scale = (1 / level.clamp_min(torch.finfo(real.dtype).tiny)).to(real.dtype)
+    scale = 1 / level.clamp_min(torch.finfo(level.dtype).tiny)
     name = next((name for name, known in UPDATES.items() if known is rule), "")
     if kernels.available(X):
         P, L = kernels.sphere(X, scale)

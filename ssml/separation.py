@@ -206,7 +206,7 @@ class Separator:
             # the axes left out are rows of their own: a square matrix has the inverse that scales
             full = torch.cat([W.to(T.dtype) @ T, rest], dim=-2)
             scaled = demixing.project_back(full, self.mic)[..., : W.shape[-2], :].to(W.dtype)
-        level = X.abs().amax(-1).mT  # (..., F, M)
+        level = torch.linalg.vector_norm(torch.view_as_real(X), dim=(-2, -1)).mT  # (..., F, M)
         let_through = (scaled.abs() * level[..., None, :]).amax((-2, -1))
         nothing = (scaled == 0).all(-1).all(-1) | (let_through > LOUDEST * level[..., self.mic])
         alone = torch.zeros_like(scaled[..., 0, :])
