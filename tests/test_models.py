@@ -5,6 +5,7 @@ from ssml import checkpoint, iva
 from ssml.errors import UserError
 from ssml.models import CLASSICAL, NETWORKS
 from ssml.models.nmf import FLOOR
+from ssml.models.spherical import FLOORS
 from ssml.models.surrogate import activity
 from ssml.updates import UPDATES
 from tests.conftest import spectrogram
@@ -113,19 +114,22 @@ def test_nmf_updates_lower_the_divergence():
 
 
 @pytest.mark.parametrize("rule", ["iss", "ip", "ip2"])
-def test_nmf_keeps_the_level_of_a_mixture_that_is_silent_for_long(rule):
+@pytest.mark.parametrize("name", sorted(CLASSICAL))
+def test_a_mixture_that_is_silent_for_long_keeps_its_level(name, rule):
     X = spectrogram(2, BINS, 60).to(torch.complex64)
     X[..., 20:] = 0
     levels = [
         float(state.Y.abs().square().mean())
-        for state in iva.iterate(X, CLASSICAL["nmf"](), UPDATES[rule], 300)
+        for state in iva.iterate(X, CLASSICAL[name](), UPDATES[rule], 300)
     ]
     assert max(levels[20:]) < 3 * min(levels[20:])
 
 
-def test_nmf_lets_no_frame_take_over():
+def test_no_frame_takes_over():
     P, memory = power(1), None
     P[..., 3] = 0
+    U = CLASSICAL["gauss"]()(P)[0]
+    assert (U * P.sum(-2, keepdim=True).mean(-1, keepdim=True)).max() < 2 * BINS / FLOORS["gauss"]
     for _ in range(100):
         U, memory = CLASSICAL["nmf"]()(P, memory)
     assert (U * P.mean(-1, keepdim=True)).max() < 2 / FLOOR

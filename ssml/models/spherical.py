@@ -7,30 +7,37 @@ from typing import Any
 import torch
 from torch import Tensor
 
+# Of the mean power of frames. Gauss's likelihood has no bound: filters that cancel one frame make
+# its weight grow, until that frame is all that a covariance in float32 holds: with four sources on
+# one or two short mixtures in a hundred, within 100 iterations.
+FLOORS = {"laplace": 1e-10, "gauss": 1e-4}
+
 
 @dataclass(frozen=True)
 class Spherical:
     """Weights of a frame, the same in all its bins, from its power over all bins."""
 
-    weights: Callable[[Tensor, int], Tensor]  # norm(Y[k,:,t])^2 (..., K, T), and F -> (..., K, T)
+    of_frames: Callable[[Tensor, int], Tensor]  # norm(Y[k,:,t])^2 (..., K, T), and F -> (..., K, T)
 
     def __call__(self, power: Tensor, memory: Any = None) -> tuple[Tensor, Any]:
         U = self.of_frames(power.sum(-2), power.shape[-2])
         return U[..., None, :].expand_as(power), memory
 
-    def of_frames(self, total: Tensor, bins: int) -> Tensor:
-        """(..., T) -> (..., T); silent frames are floored far below the mean."""
-        floor = 1e-10 * total.mean(-1, keepdim=True)
-        return self.weights(
-            torch.maximum(total, floor) + torch.finfo(total.dtype).tiny ** 0.5, bins
-        )
-
 
 def laplace(total: Tensor, bins: int) -> Tensor:
     """Spherical Laplace: `U = 1 / (2 norm(Y[k,:,t]))` (Ono 2011)."""
-    return 0.5 * total.rsqrt()
+    return 0.5 * _floored(total, FLOORS["laplace"]).rsqrt()
 
 
 def gauss(total: Tensor, bins: int) -> Tensor:
     """Time-varying Gauss: `U = F / norm(Y[k,:,t])^2` (Ono 2012)."""
-    return bins / total
+    floored = _floored(total, FLOORS["gauss"])
+    # silent frames add nothing to the weighted power, which updates would make up for by louder
+    # outputs in every iteration, without end
+    kept = (total / floored).mean(-1, keepdim=True)
+    return bins / (floored * torch.where(kept > 0, kept, 1))
+
+
+def _floored(total: Tensor, share: float) -> Tensor:
+    floor = share * total.mean(-1, keepdim=True)
+    return torch.maximum(total, floor) + torch.finfo(total.dtype).tiny ** 0.5
