@@ -19,9 +19,13 @@ MOST = 60000.0  # of a value that fp16 can hold
 def main() -> None:
     params, arguments = parse(__doc__, "variant")
     path = pretrained.FOLDER / f"{arguments.variant}.safetensors"
-    if layout.model(arguments.variant).is_file() or not path.is_file():
+    new = layout.model(arguments.variant).is_file() or not path.is_file()
+    if new:
         ship(params, arguments.variant, pretrained.FOLDER)
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; its card: {path.stem}.json")
+    if new and not layout.SUMMARY.is_file():
+        print(f"without results: there is no {layout.SUMMARY} here")
+        return
     table = tested(params, arguments.variant, pretrained.FOLDER)
     print(f"{table}: what it reached here")
 
@@ -31,6 +35,7 @@ def ship(params: Params, variant: str, folder: Path) -> Path:
     trained = checkpoint.load(layout.model(variant))
     tensors = {key: halved(key, value) for key, value in trained.network.state_dict().items()}
     path = folder / f"{variant}.safetensors"
+    path.with_suffix(".csv").unlink(missing_ok=True)  # what another one reached
     checkpoint.save(path, tensors, trained.card | about(params, variant, trained.card))
     return path
 

@@ -45,7 +45,8 @@ def main() -> None:
         "data": digest([sha256(path) for path in paths])[:16],
     }
     if params.drawn:
-        facts["drawn"] = digest([sha256(layout.MANIFEST), params.drawn])[:16]
+        heard = [layout.MANIFEST, *layout.recordings(params.mix.noise)]
+        facts["drawn"] = digest([*map(sha256, heard), params.drawn])[:16]
     if start := layout.start(params, arguments.variant):
         facts["started"] = sha256(start)[:16]
     facts |= {"devices": count} if count > 1 else {}  # results differ by rounding

@@ -1,7 +1,9 @@
 """From a trained model to one that the package brings: half the size, found by its bare name."""
 
 import json
+import shutil
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,6 +88,21 @@ def test_what_it_reached_is_a_table_beside_it(trained, capsys):
         "  synthetic test2, 2 sources, iss, 20 iterations, 20 mixtures: SI-SDR 3.5 [3.0, 4.0] dB, "
         "WER 31 [20, 55] % by pocketsphinx\n"
     )
+
+
+def test_the_script_ships_then_tells_what_was_reached(trained, monkeypatch, capsys):
+    shutil.copy(ROOT / "params.yaml", "params.yaml")
+    monkeypatch.setattr("sys.argv", ["ship", "learned-sdr"])
+    layout.SUMMARY.rename("kept")
+    ship.main()
+    assert "without results" in capsys.readouterr().out
+    Path("kept").rename(layout.SUMMARY)
+    ship.main()
+    table = pretrained.FOLDER / "learned-sdr.csv"
+    assert read_table(table) and "its card" in capsys.readouterr().out
+    layout.SUMMARY.unlink()
+    ship.main()  # another one, perhaps
+    assert not table.exists()
 
 
 def test_only_what_is_the_shipped_by_content_is_its_result(trained):
