@@ -143,6 +143,9 @@ def test_what_is_shipped_is_whole():
     for name in pretrained.names():
         card = checkpoint.load(pretrained.path(name)).card
         assert card["speakers"] and card["budget"] and card["command"] and card["limits"]
+        reached = read_table(pretrained.FOLDER / f"{name}.csv")
+        assert {row["n_src"] for row in reached} == {"2", "3", "4"}
+        assert all(int(row["mixtures"]) >= 200 and row["failures"] == "0" for row in reached)
 
 
 @pytest.mark.parametrize(
