@@ -129,25 +129,19 @@ def run(
 
 def find(experiment: str, job: str, params: Mapping[str, Any], code: str = "") -> str | None:
     """The id of the live, finished run of `job` with these params and code, or None."""
-    digest = provenance.digest(params)[:16]
-    query = (
-        f"tags.job = '{_name(job)}' and tags.params = '{digest}' and tags.code = '{code}' "
-        f"and {LIVE} and {FINISHED}"
-    )
-    try:
-        found = open_store().search(_experiment(experiment, job), query)
-    except Exception as error:
-        unsent.warn(error)
-        return None
-    return found[0].info.run_id if found else None
+    return _latest(experiment, job, params, f"tags.code = '{code}' and {LIVE}")
 
 
 def made(experiment: str, job: str, params: Mapping[str, Any]) -> str | None:
     """The id of the latest finished run of `job` with these params, superseded or not, or None."""
+    return _latest(experiment, job, params)
+
+
+def _latest(experiment: str, job: str, params: Mapping[str, Any], *also: str) -> str | None:
     digest = provenance.digest(params)[:16]
-    query = f"tags.job = '{_name(job)}' and tags.params = '{digest}' and {FINISHED}"
+    conditions = (f"tags.job = '{_name(job)}'", f"tags.params = '{digest}'", *also, FINISHED)
     try:
-        found = open_store().search(_experiment(experiment, job), query)
+        found = open_store().search(_experiment(experiment, job), " and ".join(conditions))
     except Exception as error:
         unsent.warn(error)
         return None
