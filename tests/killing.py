@@ -197,9 +197,24 @@ def wait_for_orphans(group: int) -> None:
         time.sleep(0.5)
 
 
+def recover(project: Project) -> None:
+    """What is documented to come between a kill and going on."""
+    project.run(*UNLOCK)
+    # DVC writes this file in place: a kill, or a full disk, may leave a part of it
+    listed = subprocess.run(
+        ["dvc", "stage", "list"],
+        cwd=project.folder,
+        env=project.environment(),
+        capture_output=True,
+        text=True,
+    )
+    if listed.returncode and "'./dvc.lock'" in listed.stderr:
+        (project.folder / "dvc.lock").unlink()
+
+
 def go_on(project: Project, driver: str) -> None:
     """The documented way on after a kill."""
-    project.run(*UNLOCK)
+    recover(project)
     project.run(*DRIVERS[driver])
 
 
@@ -239,7 +254,7 @@ def campaign(folder: Path, points: int, seed: int, each: int) -> None:
             note(log, {"point": number, **row})
             struck, left = struck + row["struck"], left - 1
             if row["struck"] and left and struck < points:
-                subprocess.run(UNLOCK, cwd=project.folder, env=project.environment(), check=False)
+                recover(project)
                 continue
             go_on(project, point.driver)
             different = differences(outcome(project), wanted)

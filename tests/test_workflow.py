@@ -14,6 +14,7 @@ from ssml.io import read_json, read_table, sha256
 from ssml.layout import REFERENCE
 from ssml.params import load
 from tests import browser
+from tests.killing import go_on
 from tests.project import IDS, Project, checkout
 
 STORED = ("scores", "transcripts")
@@ -59,6 +60,16 @@ class TestWholePipeline:
         assert read_json(project.folder / "models/learned-sdr.json")["loss"] == "sdr"
 
     def test_both_drivers_are_settled(self, project):
+        project.assert_settled()
+
+    @pytest.mark.parametrize("end", ["", "nfiles: 1", "outs:\n    - path", "iter"])
+    def test_a_lock_of_dvc_that_was_cut_is_written_anew(self, project, end):
+        """DVC was killed in the middle of it: most such parts it refuses, one here it does not."""
+        lock, before = project.folder / "dvc.lock", project.digests()
+        whole = lock.read_text()
+        lock.write_text(whole[: whole.index(end) + len(end)])
+        go_on(project, "dvc")
+        assert project.changed(before) == set()
         project.assert_settled()
 
     def test_every_training_and_evaluation_is_a_run(self, project):
