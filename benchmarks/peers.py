@@ -20,7 +20,7 @@ def torchiva() -> Any:
         stand_in = types.ModuleType("torchaudio")
         stand_in.transforms = transforms  # type: ignore[attr-defined]
         sys.modules |= {"torchaudio": stand_in, "torchaudio.transforms": transforms}
-    import torchiva
+    import torchiva  # pyright: ignore[reportMissingImports]
 
     return torchiva
 
@@ -76,6 +76,7 @@ def _pra(rule: str, K: int) -> Call | None:
         return None
 
     def call(X: Tensor, n_iter: int) -> np.ndarray:
-        return auxiva(X.numpy().transpose(2, 1, 0), n_iter=n_iter, proj_back=True)
+        est = auxiva(X.numpy().transpose(2, 1, 0), n_iter=n_iter, proj_back=True)
+        return np.asarray(est)  # a tuple only where the filters are asked for
 
     return call

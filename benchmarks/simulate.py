@@ -63,7 +63,7 @@ def by_room(one: scenes.Scene, dry: np.ndarray, max_order: int) -> np.ndarray:
     for position, signal in zip(one.speakers, dry, strict=True):
         room.add_source(position, signal=signal)
     room.add_microphone_array(np.array(one.mics).T)
-    return room.simulate(return_premix=True)
+    return np.asarray(room.simulate(return_premix=True))
 
 
 def compare(K: int, seconds: float, params: MixParams, rounds: int) -> dict:
