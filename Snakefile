@@ -13,10 +13,11 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, workflow.basedir)
 
-from ssml import layout, provenance
-from ssml.errors import UserError
-from ssml.params import load
-from ssml.scenes import shard_ids
+from ssml.config import layout
+from ssml.config.params import load
+from ssml.data.scenes import shard_ids
+from ssml.files import provenance
+from ssml.files.errors import UserError
 
 
 def quoted(path):

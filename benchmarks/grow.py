@@ -16,8 +16,8 @@ from typing import Any
 
 import yaml
 
-from ssml import layout
-from ssml.params import Params, load
+from ssml.config import layout
+from ssml.config.params import Params, load
 
 from .measure import options, show
 

@@ -19,13 +19,16 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ssml import asr, corpora, layout, provenance, rooms, scenes
-from ssml.asr import Recogniser
-from ssml.corpora import Utterance
-from ssml.corpora.grammar import jsgf
-from ssml.params import Params, load
-from ssml.progress import progress
-from ssml.statistics import ratio_interval, reduction_interval
+from ssml.config import layout
+from ssml.config.params import Params, load
+from ssml.data import corpora, rooms, scenes
+from ssml.data.corpora import Utterance
+from ssml.data.corpora.grammar import jsgf
+from ssml.evaluation import asr
+from ssml.evaluation.asr import Recogniser
+from ssml.evaluation.statistics import ratio_interval, reduction_interval
+from ssml.files import provenance
+from ssml.files.progress import progress
 
 from .measure import show
 

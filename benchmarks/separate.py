@@ -5,9 +5,9 @@ import time
 import torch
 from torch import Tensor
 
-from ssml import iva, kernels
-from ssml.models import CLASSICAL
-from ssml.updates import UPDATES
+from ssml.iva import auxiva, kernels
+from ssml.iva.models import CLASSICAL
+from ssml.iva.updates import UPDATES
 
 from . import peers
 from .measure import bandwidth, in_turn, options, row, show
@@ -30,7 +30,7 @@ def mixture(K: int, seconds: float, *batch: int) -> Tensor:
 
 def ours(X: Tensor, n_iter: int, rule: str = "iss") -> Tensor:
     with torch.no_grad():
-        return iva.demix(X, CLASSICAL["laplace"](), UPDATES[rule], n_iter).projected_back().Y
+        return auxiva.demix(X, CLASSICAL["laplace"](), UPDATES[rule], n_iter).projected_back().Y
 
 
 def plain(X: Tensor, n_iter: int, rule: str) -> Tensor:

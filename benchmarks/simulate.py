@@ -11,11 +11,11 @@ import numpy as np
 import pyroomacoustics as pra
 import soundfile
 
-from ssml import rooms, scenes
-from ssml.bank import Bank, encode_room
-from ssml.corpora import Utterance
-from ssml.dataset import write_tar
-from ssml.params import MixParams, RedrawParams, load
+from ssml.config.params import MixParams, RedrawParams, load
+from ssml.data import rooms, scenes
+from ssml.data.bank import Bank, encode_room
+from ssml.data.corpora import Utterance
+from ssml.data.shards import write_tar
 
 from .measure import in_turn, options, row, show
 

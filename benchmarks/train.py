@@ -15,11 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ssml import allocator, checkpoint, devices, iva
-from ssml.losses import LOSSES, Sources, pit
-from ssml.models import NETWORKS
-from ssml.stft import Stft
-from ssml.updates import UPDATES
+from ssml.files import allocator
+from ssml.iva import auxiva, checkpoint
+from ssml.iva.losses import LOSSES, Sources, pit
+from ssml.iva.models import NETWORKS
+from ssml.iva.stft import Stft
+from ssml.iva.updates import UPDATES
+from ssml.training import distributed
 
 from . import peers
 from .measure import options, row, show
@@ -60,7 +62,7 @@ def step(way: str, model: nn.Module, mix: Tensor, ref: Tensor, n_iter: int) -> N
         )
         Y = separator(X)
     else:
-        Y = iva.demix(X, model, UPDATES["iss"], n_iter, recompute).projected_back().Y
+        Y = auxiva.demix(X, model, UPDATES["iss"], n_iter, recompute).projected_back().Y
     est = Sources(stft.inverse(Y, mix.shape[-1]), Y)
     cost = LOSSES["sdr"](est, Sources(ref, stft.forward(ref)))
     pit(cost)[0].mean().backward()
@@ -71,7 +73,7 @@ def one(way: str, network: str, n_iter: int, rounds: int, threads: int) -> dict[
     allocator.keep_freed()  # as `pipeline.train` does, for all ways
     if way.endswith("repeatable"):
         os.environ["SSML_DETERMINISTIC"] = "1"
-        devices.repeatable()
+        distributed.repeatable()
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     ref = torch.randn(4, 2, 96000) * torch.rand(4, 2, 188).repeat_interleave(512, -1)[..., :96000]

@@ -2,7 +2,7 @@
 
 import argparse
 
-from ssml.params import Params, load
+from ssml.config.params import Params, load
 
 
 def parse(description: str | None, *names: str) -> tuple[Params, argparse.Namespace]:

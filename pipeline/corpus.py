@@ -7,8 +7,9 @@ generated or downloaded, its audio beside it.
 """
 
 from pipeline.arguments import parse
-from ssml import corpora, layout
-from ssml.errors import run
+from ssml.config import layout
+from ssml.data import corpora
+from ssml.files.errors import run
 
 
 def main() -> None:

@@ -4,9 +4,10 @@ Reads results/, models/ and the mixtures; writes reports/listen.html and reports
 """
 
 from pipeline.arguments import parse
-from ssml import io, layout
-from ssml.errors import run
-from ssml.progress import progress
+from ssml.config import layout
+from ssml.files import io
+from ssml.files.errors import run
+from ssml.files.progress import progress
 from ssml.report import listening, results
 
 

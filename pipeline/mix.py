@@ -1,12 +1,13 @@
 """Render the mixtures of one shard: data/scenes/SET/SHARD.jsonl -> data/mixtures/SET/SHARD.tar."""
 
 from pipeline.arguments import parse
-from ssml import corpora, layout
-from ssml.dataset import encode_example, write_tar
-from ssml.errors import run
-from ssml.progress import progress
-from ssml.rooms import render
-from ssml.scenes import read
+from ssml.config import layout
+from ssml.data import corpora
+from ssml.data.rooms import render
+from ssml.data.scenes import read
+from ssml.data.shards import encode_example, write_tar
+from ssml.files.errors import run
+from ssml.files.progress import progress
 
 
 def main() -> None:

@@ -5,8 +5,9 @@ reports/figures/.
 """
 
 from pipeline.arguments import parse
-from ssml import io, layout, params, provenance
-from ssml.errors import run
+from ssml.config import layout, params
+from ssml.files import io, provenance
+from ssml.files.errors import run
 from ssml.report import claims, page, pictures, results, tables
 
 

@@ -1,13 +1,13 @@
 """Simulate the rooms of one shard: data/scenes/SET/SHARD.jsonl -> data/responses/SET/SHARD.tar."""
 
 from pipeline.arguments import parse
-from ssml import layout
-from ssml.bank import encode_room
-from ssml.dataset import write_tar
-from ssml.errors import run
-from ssml.progress import progress
-from ssml.rooms import by_speaker, responses
-from ssml.scenes import read
+from ssml.config import layout
+from ssml.data.bank import encode_room
+from ssml.data.rooms import by_speaker, responses
+from ssml.data.scenes import read
+from ssml.data.shards import write_tar
+from ssml.files.errors import run
+from ssml.files.progress import progress
 
 
 def main() -> None:

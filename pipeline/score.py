@@ -3,11 +3,11 @@
 import numpy as np
 
 from pipeline.arguments import parse
-from ssml import layout
-from ssml.errors import run
-from ssml.evaluation import CONDITIONS, conditions, outcomes
-from ssml.io import write_table
-from ssml.metrics import COLUMNS, failure, measure
+from ssml.config import layout
+from ssml.evaluation.metrics import COLUMNS, failure, measure
+from ssml.evaluation.outcomes import CONDITIONS, conditions, outcomes
+from ssml.files.errors import run
+from ssml.files.io import write_table
 
 
 def main() -> None:

@@ -6,11 +6,13 @@ import numpy as np
 import torch
 
 from pipeline.arguments import parse
-from ssml import allocator, layout, methods
-from ssml.dataset import Mixtures, write_tar
-from ssml.errors import run
-from ssml.io import encode_flac
-from ssml.progress import progress
+from ssml.config import layout
+from ssml.data.shards import Mixtures, write_tar
+from ssml.evaluation import methods
+from ssml.files import allocator
+from ssml.files.errors import run
+from ssml.files.io import encode_flac
+from ssml.files.progress import progress
 
 
 def main() -> None:

@@ -9,9 +9,13 @@ from typing import Any
 import torch
 
 from pipeline.arguments import parse
-from ssml import checkpoint, corpora, io, layout, pretrained
-from ssml.errors import UserError, run
-from ssml.params import MethodParams, Params
+from ssml import pretrained
+from ssml.config import layout
+from ssml.config.params import MethodParams, Params
+from ssml.data import corpora
+from ssml.files import io
+from ssml.files.errors import UserError, run
+from ssml.iva import checkpoint
 
 MOST = 60000.0  # of a value that fp16 can hold
 

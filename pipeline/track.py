@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from pipeline.arguments import parse
-from ssml import durations, layout, tracking
-from ssml.errors import run
-from ssml.io import read_json, sha256, write_json, write_text
-from ssml.names import REACHED
-from ssml.params import Params
-from ssml.provenance import code, digest
-from ssml.report import results, tables
+from ssml import tracking
+from ssml.config import layout
+from ssml.config.names import REACHED
+from ssml.config.params import Params
+from ssml.files.errors import run
+from ssml.files.io import read_json, sha256, write_json, write_text
+from ssml.files.provenance import code, digest
+from ssml.report import durations, results, tables
 
 SOURCE = code("pipeline.track")
 MODEL = "ssml-source-model"  # in MLflow's registry

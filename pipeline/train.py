@@ -5,16 +5,21 @@ from functools import partial
 from typing import Any
 
 from pipeline.arguments import parse
-from ssml import allocator, bank, checkpoint, corpora, devices, layout, tracking
-from ssml.bank import Bank
-from ssml.dataset import Batch, Mixtures, draw_batch
-from ssml.devices import Share
-from ssml.errors import run
-from ssml.io import sha256, write_table
-from ssml.names import REACHED
-from ssml.params import Params
-from ssml.provenance import code, digest
-from ssml.training import COLUMNS, Row, Trainer, fit, resume
+from ssml import tracking
+from ssml.config import layout
+from ssml.config.names import REACHED
+from ssml.config.params import Params
+from ssml.data import bank, corpora
+from ssml.data.bank import Bank
+from ssml.data.shards import Batch, Mixtures, draw_batch
+from ssml.files import allocator
+from ssml.files.errors import run
+from ssml.files.io import sha256, write_table
+from ssml.files.provenance import code, digest
+from ssml.iva import checkpoint
+from ssml.training import distributed
+from ssml.training.distributed import Share
+from ssml.training.trainer import COLUMNS, Row, Trainer, fit, resume
 
 LOG_EVERY = 5  # steps; a call to MLflow may take as long as a step
 
@@ -35,7 +40,7 @@ def supply(params: Params) -> tuple[Mixtures | Bank, Callable[..., Batch]]:
 def main() -> None:
     params, arguments = parse(__doc__, "variant")
     variant, count = params.train.variants[arguments.variant], params.train.devices
-    devices.check(count, variant.batch)
+    distributed.check(count, variant.batch)
     known = params.scenes.sets[params.train.train]
     paths = [*layout.training(params), *layout.shards(params, params.train.dev)]
     facts = {
@@ -50,13 +55,13 @@ def main() -> None:
     if start := layout.start(params, arguments.variant):
         facts["started"] = sha256(start)[:16]
     facts |= {"devices": count} if count > 1 else {}  # results differ by rounding
-    devices.each(count, train, params, arguments.variant, facts)
+    distributed.each(count, train, params, arguments.variant, facts)
 
 
 def train(share: Share, params: Params, name: str, facts: dict[str, Any]) -> None:
     """Train as the process `share` of those that train together; the first of them writes."""
     allocator.keep_freed()
-    devices.repeatable()
+    distributed.repeatable()
     variant = params.train.variants[name]
     known, draw = supply(params)
     dev = Mixtures(layout.shards(params, params.train.dev), params.fs)

@@ -6,14 +6,15 @@ What is heard is kept in checkpoints/heard/ as it comes: an interrupted transcri
 from typing import Any
 
 from pipeline.arguments import parse
-from ssml import asr, layout
-from ssml.asr.heard import Heard
-from ssml.corpora.grammar import jsgf
-from ssml.errors import UserError, run
-from ssml.evaluation import Outcome, outcomes
-from ssml.io import write_table
-from ssml.progress import progress
-from ssml.provenance import code, digest
+from ssml.config import layout
+from ssml.data.corpora.grammar import jsgf
+from ssml.evaluation import asr
+from ssml.evaluation.asr.heard import Heard
+from ssml.evaluation.outcomes import Outcome, outcomes
+from ssml.files.errors import UserError, run
+from ssml.files.io import write_table
+from ssml.files.progress import progress
+from ssml.files.provenance import code, digest
 
 COUNTS = asr.WordErrors._fields
 COLUMNS = (

@@ -25,13 +25,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .iva import demix, iterate
-    from .losses import LOSSES, pit
-    from .models import CLASSICAL, NETWORKS
-    from .separation import Separator, load, separate
-    from .stft import Stft
-    from .stream import Stream
-    from .updates import UPDATES
+    from .iva.auxiva import demix, iterate
+    from .iva.losses import LOSSES, pit
+    from .iva.models import CLASSICAL, NETWORKS
+    from .iva.stft import Stft
+    from .iva.updates import UPDATES
+    from .separation.separator import Separator, load, separate
+    from .separation.stream import Stream
 
 __version__ = "0.1.0"
 __all__ = [
@@ -50,18 +50,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CLASSICAL": "models",
-    "LOSSES": "losses",
-    "NETWORKS": "models",
-    "Separator": "separation",
-    "UPDATES": "updates",
-    "Stft": "stft",
-    "Stream": "stream",
-    "demix": "iva",
-    "iterate": "iva",
-    "load": "separation",
-    "pit": "losses",
-    "separate": "separation",
+    "CLASSICAL": "iva.models",
+    "LOSSES": "iva.losses",
+    "NETWORKS": "iva.models",
+    "Separator": "separation.separator",
+    "UPDATES": "iva.updates",
+    "Stft": "iva.stft",
+    "Stream": "separation.stream",
+    "demix": "iva.auxiva",
+    "iterate": "iva.auxiva",
+    "load": "separation.separator",
+    "pit": "iva.losses",
+    "separate": "separation.separator",
 }
 
 

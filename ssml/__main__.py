@@ -1,6 +1,6 @@
 """`python -m ssml` is the command `ssml`."""
 
-from .cli import console
+from .cli.main import console
 
 if __name__ == "__main__":
     console()

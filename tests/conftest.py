@@ -25,10 +25,10 @@ def librispeech() -> Path:
 @pytest.fixture(scope="session")
 def real_mixture(librispeech) -> tuple[np.ndarray, np.ndarray]:
     """Two real speakers in a room: mixture (2, N) and references (2, N) in float64."""
-    from ssml.io import read_audio
-    from ssml.params import load
-    from ssml.rooms import simulate
-    from ssml.scenes import Scene
+    from ssml.config.params import load
+    from ssml.data.rooms import simulate
+    from ssml.data.scenes import Scene
+    from ssml.files.io import read_audio
 
     folders = sorted((librispeech / "test-other").iterdir())[:2]
     dry = [read_audio(sorted(folder.rglob("*.flac"))[0])[0][0] for folder in folders]
@@ -105,7 +105,7 @@ def speechlike(
 
 def noise_shard(path: Path, seconds: float) -> Path:
     """Write four instantaneous mixtures of modulated noise: separable, and quick to train on."""
-    from ssml.dataset import Example, encode_example, write_tar
+    from ssml.data.shards import Example, encode_example, write_tar
 
     random, n = np.random.default_rng(0), int(seconds * 16000)
 
@@ -122,7 +122,7 @@ def noise_shard(path: Path, seconds: float) -> Path:
 
 def tiny_model(path, n_fft: int = 256) -> Path:
     """Write a small untrained checkpoint."""
-    from ssml import checkpoint
+    from ssml.iva import checkpoint
 
     network = checkpoint.build({"name": "glu", "hidden": 8}, n_fft // 2 + 1)
     stft = {"n_fft": n_fft, "hop": n_fft // 4}

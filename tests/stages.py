@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ssml import layout, pretrained
-from ssml.params import Params, load
+from ssml import pretrained
+from ssml.config import layout
+from ssml.config.params import Params, load
 from tests.conftest import ROOT
 
 METHODS = {"laplace-iss": "laplace", "learned-sdr-iss": "learned-sdr"}  # and what they separate by

@@ -10,7 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from ..statistics import Interval, draws
+from ssml.evaluation.statistics import Interval, draws
+
 from . import compare
 from .results import Array, Curve, Results
 

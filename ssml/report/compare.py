@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import provenance
-from ..layout import MIXTURE
-from ..statistics import Interval, paired_interval, reduction_interval, wilcoxon
+from ssml.config.layout import MIXTURE
+from ssml.evaluation.statistics import Interval, paired_interval, reduction_interval, wilcoxon
+from ssml.files import provenance
+
 from .results import Results
 
 SHOWN = ("si_sdr", "sdr", "stoi", "pesq")  # what any two methods are compared by, beside the WER

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import provenance
-from ..layout import MIXTURE
-from ..statistics import Interval, paired_interval
+from ssml.config.layout import MIXTURE
+from ssml.evaluation.statistics import Interval, paired_interval
+from ssml.files import provenance
+
 from .results import Results, Scores
 
 BINS = 3  # as equally filled as can be

@@ -3,7 +3,8 @@
 import math
 from typing import NamedTuple
 
-from ..statistics import Interval, mean_interval
+from ssml.evaluation.statistics import Interval, mean_interval
+
 from . import compare
 from .results import Array, Results
 

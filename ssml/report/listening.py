@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import stft
 
-from .. import layout, spectrograms
-from ..asr import words
-from ..evaluation import outcomes
-from ..layout import MIXTURE, REFERENCE
-from . import page
+from ssml.config import layout
+from ssml.config.layout import MIXTURE, REFERENCE
+from ssml.evaluation.asr import words
+from ssml.evaluation.outcomes import outcomes
+
+from . import page, spectrograms
 from .results import Results, Text
 
 Audio = NDArray[np.floating]

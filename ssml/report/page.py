@@ -10,10 +10,11 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from .. import layout
-from ..layout import MIXTURE, REFERENCE
-from ..params import Params
-from ..statistics import Interval
+from ssml.config import layout
+from ssml.config.layout import MIXTURE, REFERENCE
+from ssml.config.params import Params
+from ssml.evaluation.statistics import Interval
+
 from . import compare, conditions
 from .claims import Claim
 from .iterations import by_iterations

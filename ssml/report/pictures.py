@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import figures
-from ..layout import MIXTURE
-from ..statistics import Interval, mean_band
-from . import compare
+from ssml.config.layout import MIXTURE
+from ssml.evaluation.statistics import Interval, mean_band
+
+from . import compare, figures
 from .results import Array, Results
 from .tables import Row
 

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import io, layout
-from ..asr.words import WordErrors
-from ..errors import UserError
-from ..metrics import COLUMNS as METRICS
-from ..params import MethodParams, Params
-from ..statistics import Counts, Values
+from ssml.config import layout
+from ssml.config.params import MethodParams, Params
+from ssml.evaluation.asr.words import WordErrors
+from ssml.evaluation.metrics import COLUMNS as METRICS
+from ssml.evaluation.statistics import Counts, Values
+from ssml.files import io
+from ssml.files.errors import UserError
 
 Array = NDArray[np.float64]
 Key = tuple[str, str]  # (method, set)

@@ -5,11 +5,12 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from .. import provenance
-from ..asr.words import WordErrors
-from ..layout import MIXTURE, REFERENCE
-from ..names import BOUND_NAMES
-from ..statistics import Interval, mean_interval, ratio_interval
+from ssml.config.layout import MIXTURE, REFERENCE
+from ssml.config.names import BOUND_NAMES
+from ssml.evaluation.asr.words import WordErrors
+from ssml.evaluation.statistics import Interval, mean_interval, ratio_interval
+from ssml.files import provenance
+
 from . import compare
 from .results import METRICS, Results
 

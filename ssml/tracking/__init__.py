@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .. import provenance
+from ssml.files import provenance
+
 from . import unsent
 from .store import FINISHED, LIVE, open_store, send
 

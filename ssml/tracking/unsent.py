@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import io
+from ssml.files import io
+
 from .store import send
 
 FILE = "mlflow-unsent.jsonl"

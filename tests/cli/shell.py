@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from ssml.cli import main
+from ssml.cli.main import main
 from tests.conftest import speechlike
 
 QUICK = ["--n-fft", "256", "--iterations", "3"]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ssml import cli_models
-from ssml.names import CLASSICAL_NAMES
+from ssml.cli import models
+from ssml.config.names import CLASSICAL_NAMES
 from tests.cli.shell import record, refused, run
 from tests.conftest import ROOT
 
@@ -39,7 +39,7 @@ def test_models_and_doctor(capsys):
     assert [line.split()[0] for line in lines] == [
         *("laplace", "gauss", "nmf", "learned-coherence", "learned-sdr")
     ]
-    assert tuple(cli_models.CLASSICAL) == CLASSICAL_NAMES
+    assert tuple(models.CLASSICAL) == CLASSICAL_NAMES
     assert run(capsys, "models", "nmf")[1] == f"{lines[2]}\n"
     assert "model: no 'none' among laplace" in refused(capsys, "models", "none")
     code, out, _ = run(capsys, "doctor")
@@ -49,7 +49,7 @@ def test_models_and_doctor(capsys):
 def test_separating_imports_nothing_heavy_but_torch():
     record("talk.wav")
     command = (
-        "import sys, ssml.cli; code = ssml.cli.main(['separate', 'talk.wav', 'out']);"
+        "import sys; from ssml.cli import main; code = main.main(['separate', 'talk.wav', 'out']);"
         "heavy = ('mlflow', 'matplotlib', 'pyroomacoustics', 'pocketsphinx', 'onnx', 'pandas',"
         "'scipy.optimize');"
         "print([name for name in heavy if name in sys.modules]); sys.exit(code)"
@@ -71,7 +71,7 @@ def test_separating_imports_nothing_heavy_but_torch():
 )
 def test_what_computes_nothing_is_quick(words, said):
     command = (
-        f"import sys, ssml.cli; code = ssml.cli.main({words});"
+        f"import sys; from ssml.cli import main; code = main.main({words});"
         "print([name for name in ('torch', 'scipy') if name in sys.modules]); sys.exit(code)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from ssml import recordings
-from ssml.cli import main
+from ssml.cli.main import main
+from ssml.separation import recordings
 from tests.cli.shell import QUICK, listed, read, record, refused, run
 from tests.conftest import tiny_model
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from ssml import recordings
-from ssml.separation import separate
-from ssml.stream import order
+from ssml.separation import recordings
+from ssml.separation.separator import separate
+from ssml.separation.stream import order
 from tests.cli.shell import QUICK, listed, read, record, refused, run
 from tests.conftest import tiny_model
 
@@ -105,7 +105,7 @@ def test_plot_writes_a_picture_beside_the_outputs(capsys):
 def test_plot_without_matplotlib_names_the_extra(capsys, monkeypatch):
     record("talk.wav")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    for module in ("ssml.figures", "ssml.spectrograms"):
+    for module in ("ssml.report.figures", "ssml.report.spectrograms"):
         monkeypatch.delitem(sys.modules, module, raising=False)
         monkeypatch.delattr(module, raising=False)
     message = refused(capsys, "separate", "talk.wav", "out", "--plot", *QUICK)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import fake_tables as fake
 import pytest
 
 from ssml.report import results
+from tests.report import fake_tables as fake
 
 
 @pytest.fixture(scope="session")

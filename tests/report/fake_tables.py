@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ssml import io, params, provenance
-from ssml.evaluation import CONDITIONS
-from ssml.metrics import COLUMNS as METRICS
+from ssml.config import params
+from ssml.evaluation.metrics import COLUMNS as METRICS
+from ssml.evaluation.outcomes import CONDITIONS
+from ssml.files import io, provenance
 from ssml.report import claims, page, pictures, results
 from ssml.report import tables as summaries
+from tests.conftest import ROOT
 
 DIGESTS = {"Parameters": "0123456789abcdef"}
-ROOT = Path(__file__).resolve().parents[2]
+
 SCORES = ("id", "source", *METRICS, "failure", *CONDITIONS)
 CURVES = ("id", "iteration", "si_sdr")
 COUNTS = ("hits", "substitutions", "deletions", "insertions")

@@ -1,11 +1,11 @@
 """The four claims turn with the data."""
 
-import fake_tables as fake
 import numpy as np
 import pytest
 
-from ssml import params
+from ssml.config import params
 from ssml.report import claims, results, tables
+from tests.report import fake_tables as fake
 
 
 def test_all_claims_hold_where_the_data_say_so(made):

@@ -2,12 +2,12 @@
 
 import io
 
-import fake_tables as fake
 import numpy as np
 import pytest
 import soundfile
 
 from ssml.report import listening, results
+from tests.report import fake_tables as fake
 
 FS = 16000
 

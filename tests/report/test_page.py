@@ -3,13 +3,13 @@
 import re
 from html.parser import HTMLParser
 
-import fake_tables as fake
 import numpy as np
 import pytest
 
-from ssml import layout, params
+from ssml.config import layout, params
 from ssml.report import compare, conditions, page, pictures, results, tables
 from ssml.report.iterations import by_iterations
+from tests.report import fake_tables as fake
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,15 @@
 
 import sys
 
-import fake_tables as fake
 import pytest
 import yaml
 
 from pipeline import report
-from ssml import io, layout
-from ssml.errors import UserError
+from ssml.config import layout
+from ssml.files import io
+from ssml.files.errors import UserError
 from ssml.report import tables
+from tests.report import fake_tables as fake
 
 
 @pytest.fixture

@@ -2,13 +2,13 @@
 
 import re
 
-import fake_tables as fake
 import numpy as np
 import pytest
 
-from ssml import io
-from ssml.errors import UserError
+from ssml.files import io
+from ssml.files.errors import UserError
 from ssml.report import claims, results, tables
+from tests.report import fake_tables as fake
 
 
 def test_summary_is_the_mean_over_mixtures_of_the_mean_over_sources(made):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ssml import provenance, tracking
+from ssml import tracking
+from ssml.files import provenance
 from ssml.tracking import store, unsent
 from tests.tracking.conftest import JOB, PARAMS
 

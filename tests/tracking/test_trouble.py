@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ssml import provenance, tracking
+from ssml import tracking
+from ssml.files import provenance
 from ssml.tracking import store, unsent
 from tests import disk
 

@@ -1,0 +1,1 @@
+"""The command `ssml`: one module for each group of subcommands."""

@@ -1,0 +1,134 @@
+"""The commands `ssml models`, which source models there are, and `ssml export`, files of them."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ssml import pretrained
+from ssml.config import layout
+from ssml.files.errors import UserError
+from ssml.files.io import read_json, read_table
+
+Option = typer.Option
+# said here, not in the classes: a list must not wait for torch
+CLASSICAL = {
+    "laplace": "one weight a frame, 1 / (2 |Y|): heavy tails; the default",
+    "gauss": "one weight a frame, F / |Y|²: a loudness that varies over time",
+    "nmf": "low-rank spectra, found along the way (ILRMA)",
+}
+
+
+def resolved(model: str) -> str:
+    """The path of the model that was trained here under that name, or the name as it is.
+
+    A name that is shipped means that one, as in Python.
+    """
+    trained = layout.model(model)
+    known = "/" in model or model in pretrained.names()
+    return str(trained) if not known and trained.is_file() else model
+
+
+def models(
+    name: Annotated[
+        str | None, typer.Argument(help="A source model, by name or path: print its card.")
+    ] = None,
+) -> None:
+    """List the source models that can be named, or print what is known of one.
+
+    Example: ssml models learned-sdr
+    """
+    if name in CLASSICAL:
+        print(_line(name, CLASSICAL[name]))
+    elif name is not None:
+        _print_card(name)
+    else:
+        for classical, said in CLASSICAL.items():
+            print(_line(classical, said))
+        shipped = [pretrained.FOLDER / f"{name}.safetensors" for name in pretrained.names()]
+        for file in shipped:
+            print(_line(file.stem, _trained(file)))
+        for file in sorted(layout.model("x").parent.glob("*.safetensors")):
+            print(
+                _line(str(file) if file.stem in pretrained.names() else file.stem, _trained(file))
+            )
+
+
+def _line(name: str, said: str) -> str:
+    return f"{name:20} {said}"
+
+
+def _trained(file: Path) -> str:
+    try:
+        card = read_json(file.with_suffix(".json"))
+        stft, network = card["stft"], card["network"]["name"]
+        place = "shipped" if file.parent == pretrained.FOLDER else file
+        return f"{network}, STFT {stft['n_fft']}/{stft['hop']}, {place}"
+    except (UserError, KeyError, TypeError):
+        return f"{file}: without a card that can be read"
+
+
+def _print_card(name: str) -> None:
+    from ssml.iva import checkpoint
+    from ssml.separation.separator import find_model
+
+    path = find_model(resolved(name))
+    trained = checkpoint.load(path)
+    print(f"trained values: {checkpoint.parameters(trained.network)}")
+    print(json.dumps(trained.card, indent=2, sort_keys=True))
+    tested = path.with_suffix(".csv")
+    if tested.is_file():
+        print("tested, mean and 95 % interval over mixtures:")
+        for row in read_table(tested):
+            print(f"  {_reached(row)}")
+
+
+def _reached(row: dict[str, str]) -> str:
+    """A row of the summary in words."""
+
+    def interval(name: str, scale: float, digits: int) -> str:
+        mean, low, high = (
+            f"{round(scale * float(row[name + end]), digits) + 0.0:.{digits}f}"  # no "-0"
+            for end in ("", "_low", "_high")
+        )
+        return f"{mean} [{low}, {high}]"
+
+    said = (
+        f"{row['corpus']} {row['set']}, {row['n_src']} sources, {row['rule']}, "
+        f"{row['iterations']} iterations, {row['mixtures']} mixtures: "
+        f"SI-SDR {interval('si_sdr', 1, 1)} dB"
+    )
+    if row["wer"]:
+        said += f", WER {interval('wer', 100, 0)} % by {row['recogniser']}"
+    return said
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="A trained model, by name or path.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A file, .onnx or .pt2.")],
+    iterations: Annotated[int, Option(help="Iterations of AuxIVA.")] = 20,
+    sources: Annotated[int, Option(help="Sources, and microphones.")] = 2,
+    force: Annotated[bool, Option("--force", help="Replace a file that exists.")] = False,
+    debug: Annotated[bool, Option("--debug", help="Show where an error comes from.")] = False,
+) -> None:
+    """Write the separator with a trained MODEL as one graph, for onnxruntime or torch.export.
+
+    It takes `mix` (1, sources, samples), float32 at 16 kHz, of any length of at least a window, and
+    gives `images` of that shape, at the first microphone. The rule is iss.
+
+    Example: ssml export learned-sdr separator.onnx --iterations 20 --sources 2
+    """
+    if out.exists() and not force:
+        raise UserError(f"{out} exists already; --force replaces it")
+    if model in CLASSICAL:
+        raise UserError(f"{model}: only trained models can be exported; see `ssml models`")
+    from ssml.iva import checkpoint
+    from ssml.separation import export as exporting
+    from ssml.separation import separator
+
+    trained = checkpoint.load(separator.find_model(resolved(model)))
+    made: dict[str, Any] = exporting.export(trained, out, iterations, sources)
+    shape = f"(1, {sources}, samples)"
+    print(f"{out}: mix {shape} at {made['fs']} Hz -> images {shape}")
+    print(f"  within {made['difference']:.1e} of the library, relative to the peak")

@@ -1,0 +1,1 @@
+"""What a run is told: the sections of params.yaml, their names, where files lie."""

@@ -1,0 +1,1 @@
+"""Mixtures to train and test on: corpora, scenes, room responses, noise, shards."""

@@ -1,0 +1,151 @@
+"""Training mixtures drawn anew at every step: room responses x voices x levels x noise.
+
+The responses are simulated once. Each time its turn comes, a room gets other speakers, other parts
+of their utterances, said faster or slower, brighter or darker, other levels, noise and order of
+microphones, for the cost of some FFTs.
+"""
+
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soxr
+from scipy import fft
+
+from ssml.config.params import RedrawParams, SetParams
+from ssml.files.errors import UserError
+from ssml.files.provenance import generator
+
+from . import mixing, scenes
+from .corpora import Utterance, load
+from .shards import Batch, Tar, latest_cut, positions, turn
+
+KEPT = 1024  # utterances whose audio stays in memory
+OCTAVES = 7  # from half the sampling rate down, whose levels `coloured` changes
+
+
+class Room(NamedTuple):
+    """A scene without its speech."""
+
+    responses: np.ndarray  # (K, M, L) float32
+    mics: np.ndarray  # (M, 3), m
+
+
+def encode_room(scene: scenes.Scene, responses: np.ndarray) -> dict[str, bytes]:
+    """What a shard stores of a scene and its responses (K, M, L)."""
+    data = io.BytesIO()
+    np.save(data, responses.astype(np.float32))
+    return {"npy": data.getvalue(), "json": json.dumps(scene.to_json(), sort_keys=True).encode()}
+
+
+class Bank:
+    """Rooms of some shards, and the utterances that are heard in them."""
+
+    def __init__(
+        self,
+        paths: Iterable[Path | str],
+        utterances: Iterable[Utterance],
+        root: Path,
+        name: str,
+        chosen: SetParams,
+        noise: str,
+        redraw: RedrawParams,
+        fs: int,
+    ) -> None:
+        """The set `chosen`, by `name`, says who speaks and how long; `root`: the audio's folder."""
+        self.chosen, self.noise, self.redraw, self.fs = chosen, noise, redraw, fs
+        self.tars = [Tar(path) for path in paths]
+        self.keys = [(tar, key) for tar in self.tars for key in tar.parts]
+        self.pool = scenes.pool(name, self.chosen, utterances, fs)
+        self.speech = lru_cache(KEPT)(lambda utterance: load(utterance, root))
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def room(self, index: int) -> Room:
+        tar, key = self.keys[index]
+        try:
+            responses = np.load(io.BytesIO(tar.read(key, "npy")), allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise UserError(
+                f"{tar.path}: {key}.npy is no array ({error}); delete it and run again"
+            ) from error
+        return Room(responses, np.array(tar.json(key)["mics"]))
+
+    def draw(self, position: int, n_samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Mixture (M, N) and references (K, N) number `position`, by `(seed, position)` alone."""
+        room = self.room(turn(position, len(self), seed))
+        rng = generator(seed, "draw", position)
+        order = rng.permutation(len(room.mics))
+        responses, mics = room.responses[:, order], room.mics[order]
+        voices = generator(seed, "voices", position)
+        images = self._images(responses, n_samples, rng, voices)
+        while len(mixing.silent(images)):
+            images = self._images(responses, n_samples, rng, voices)
+        levels = (0.0, *rng.uniform(*self.redraw.level, len(images) - 1))
+        snr = rng.uniform(*self.redraw.snr)
+        mixed = mixing.mix_at(images, levels, snr, self.noise, mics, rng, self.fs)
+        return mixed.images.sum(0) + mixed.noise, mixed.images[:, 0]
+
+    def _images(
+        self,
+        responses: np.ndarray,
+        n_samples: int,
+        rng: np.random.Generator,
+        voices: np.random.Generator,
+    ) -> np.ndarray:
+        """Images (K, M, N) of parts of random utterances of random speakers, whose speed and tone
+        are drawn from `voices`."""
+        picks = scenes.pick(self.pool, self.chosen.speakers, rng)
+        # none so fast that less is left of it than the set wants
+        least = self.chosen.seconds[0] * self.fs
+        speeds = voices.uniform(*self.redraw.speed, len(picks))
+        speeds = [min(v, one.samples / least) for v, one in zip(speeds, picks, strict=True)]
+        said = [
+            replace(one, samples=int(one.samples / v)) for v, one in zip(speeds, picks, strict=True)
+        ]
+        length, cuts = scenes.cut(self.chosen, said, self.fs, rng)
+        spoken = min(stop - first for first, stop in cuts)
+        start = int(rng.integers(latest_cut(length, spoken, n_samples) + 1))
+        before = min(start, responses.shape[-1] - 1)  # whose reverberation is still heard
+        dry = np.zeros((len(picks), before + n_samples), np.float32)
+        for k, (pick, speed, (first, stop)) in enumerate(zip(picks, speeds, cuts, strict=True)):
+            heard = first + start - before, min(first + start + n_samples, stop)
+            part = at_speed(self.speech(pick), speed, *heard)
+            dry[k, : len(part)] = part
+        tone = voices.uniform(-self.redraw.tone, self.redraw.tone, (len(picks), OCTAVES))
+        return mixing.convolve(coloured(dry, tone, self.fs), responses, before)
+
+
+def at_speed(speech: np.ndarray, speed: float, first: int, stop: int) -> np.ndarray:
+    """What there is of samples `first` to `stop` of `speech` (N,), said `speed` times as fast."""
+    if speed == 1:
+        return speech[max(first, 0) : max(stop, 0)]
+    part = speech[int(first * speed) : int(np.ceil(stop * speed))]
+    return soxr.resample(part, speed, 1, "MQ")[: max(stop - first, 0)] if len(part) else part
+
+
+def coloured(dry: np.ndarray, tone: np.ndarray, fs: int) -> np.ndarray:
+    """Each source (K, N) louder by `tone` (K, octaves) dB at fs / 2 and octaves below."""
+    if not tone.any():
+        return dry
+    n_fft = int(fft.next_fast_len(dry.shape[-1] + fs // 10, real=True))  # type: ignore[arg-type]
+    octaves = np.log2(np.maximum(fft.rfftfreq(n_fft, 1 / fs), 1) / fs)
+    known = np.arange(1 - tone.shape[-1], 1) - 1.0
+    gains = [10 ** (np.interp(octaves, known, row) / 20) for row in tone]
+    spectra = fft.rfft(dry, n_fft) * np.array(gains, dry.dtype)  # type: ignore[operator]
+    return fft.irfft(spectra, n_fft)[..., : dry.shape[-1]]  # type: ignore[index]
+
+
+def draw_batch(
+    bank: Bank, step: int, size: int, n_samples: int, seed: int, rank: int = 0, ranks: int = 1
+) -> Batch:
+    """Batch number `step`, or a process's part: each room once an epoch, never with old speech."""
+    drawn = [bank.draw(p, n_samples, seed) for p in positions(step, size, rank, ranks)]
+    mix, ref = zip(*drawn, strict=True)
+    return Batch(np.stack(mix).astype(np.float32), np.stack(ref).astype(np.float32))

@@ -1,0 +1,90 @@
+"""Corpora of utterances: `CORPORA[source](section, seed, root)` prepares one and lists it."""
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import numpy as np
+
+from ssml.config.params import CorpusParams
+from ssml.files import io
+from ssml.files.errors import UserError
+
+from . import librispeech, synthetic
+from .utterance import FS, Utterance
+
+COLUMNS = [field.name for field in fields(Utterance)]
+CORPORA: dict[str, Callable[[CorpusParams, int, Path], list[Utterance]]] = {
+    "synthetic": synthetic.prepare,
+    "librispeech": librispeech.prepare,
+}
+
+
+def root(corpus: CorpusParams, folder: Path) -> Path:
+    """The folder of the audio; what is generated or downloaded lies in `folder`.
+
+    Raises `UserError` where LibriSpeech's folder is not given or not there.
+    """
+    if corpus.source == "synthetic":
+        return folder / "synthetic"
+    given = corpus.librispeech.root or os.environ.get("SSML_LIBRISPEECH")
+    if corpus.librispeech.download:
+        return Path(given) if given else folder / "LibriSpeech"
+    if not given:
+        raise UserError(
+            "corpus.librispeech.root: no folder; name it there or in the environment's "
+            "SSML_LIBRISPEECH, or set corpus.librispeech.download to true"
+        )
+    if not Path(given).is_dir():
+        raise UserError(
+            f"{given}: no such folder; mend corpus.librispeech.root or the environment's "
+            "SSML_LIBRISPEECH"
+        )
+    return Path(given)
+
+
+def write_manifest(path: Path | str, utterances: Iterable[Utterance]) -> None:
+    """Write `utterances` as CSV, sorted by split and id."""
+    ordered = sorted(utterances, key=lambda item: (item.split, item.utterance))
+    io.write_table(path, [asdict(item) for item in ordered], COLUMNS)
+
+
+def read_manifest(path: Path | str) -> list[Utterance]:
+    """Read what `write_manifest` wrote; raises `UserError` for anything else."""
+    rows = io.read_table(path)
+    if not rows:
+        raise UserError(f"{path}: lists no utterances; {_AGAIN}")
+    utterances = []
+    for line, row in enumerate(rows, start=2):
+        if list(row) != COLUMNS:
+            raise UserError(
+                f"{path}: line {line} has not the columns {','.join(COLUMNS)}; {_AGAIN}"
+            )
+        if row["split"] not in ("train", "dev", "test") or row["sex"] not in ("F", "M", ""):
+            raise UserError(f"{path}: line {line} has an unknown split or sex; {_AGAIN}")
+        if not row["samples"].isdecimal() or len(row["sha256"]) != 64:
+            raise UserError(f"{path}: line {line} has an ill-formed samples or sha256; {_AGAIN}")
+        utterances.append(Utterance(**{**row, "samples": int(row["samples"])}))
+    return utterances
+
+
+_AGAIN = "delete it and run the corpus stage again"
+
+
+def load(utterance: Utterance, root: Path) -> np.ndarray:
+    """The audio as float32 (samples,) at 16 kHz.
+
+    Raises `UserError` where the file is missing, corrupt, of another rate, not mono, or of another
+    length than the manifest says.
+    """
+    path = Path(root) / utterance.path
+    audio, _ = io.read_audio(path, FS)
+    if len(audio) != 1:
+        raise UserError(f"{path}: has {len(audio)} channels where one is needed; replace the file")
+    if audio.shape[1] != utterance.samples:
+        raise UserError(
+            f"{path}: has {audio.shape[1]} samples where the manifest says {utterance.samples}; "
+            "run the corpus stage again"
+        )
+    return audio[0]

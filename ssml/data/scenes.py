@@ -1,0 +1,208 @@
+"""Utterances and parameters -> scenes: who speaks where, in which room. Numbers only.
+
+The ranges are those of the generator `create_wsj1_2345_db`: see `params.yaml`, section `scenes`.
+Each scene has a generator of its own, so it does not depend on the others, nor on their order.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ssml.config.params import ScenesParams, SetParams
+from ssml.files.errors import UserError
+from ssml.files.io import read_lines
+from ssml.files.provenance import generator
+
+from .corpora import Utterance
+
+Point = tuple[float, float, float]
+WALL = 0.2  # m, that speakers and microphones keep from the walls
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A mixture before it is audio; lengths in m, times in s, levels in dB."""
+
+    id: str
+    n_samples: int
+    room: Point
+    t60: float
+    mics: tuple[Point, ...]  # M of them, the first is the reference
+    speakers: tuple[Point, ...]  # K positions
+    utterances: tuple[str, ...]
+    cuts: tuple[tuple[int, int], ...]  # first sample used of each utterance, and the one after
+    levels: tuple[float, ...]  # against the first speaker, on the reverberant images
+    snr: float
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> "Scene":
+        nested = ("mics", "speakers", "cuts")
+        fields: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        fields |= {k: tuple(tuple(inner) for inner in fields[k]) for k in nested}
+        return Scene(**fields)
+
+
+def read(path: Path | str) -> list[Scene]:
+    """The scenes of a shard; a `UserError` names the file that holds something else."""
+    try:
+        return [Scene.from_json(line) for line in read_lines(path)]
+    except (AttributeError, KeyError, TypeError) as error:
+        message = f"{path}: holds what is no scene ({error!r}); delete it and run again"
+        raise UserError(message) from error
+
+
+def shard_ids(set_params: SetParams, shard: int, shard_size: int) -> range:
+    """The indices of the mixtures in shard number `shard`."""
+    start = shard * shard_size
+    return range(start, min(start + shard_size, set_params.mixtures))
+
+
+def draw(
+    name: str, index: int, params: ScenesParams, seed: int, utterances: Sequence[Utterance], fs: int
+) -> Scene:
+    """Draw scene number `index` of the set `name`.
+
+    Raises `UserError` if the split has too few speakers with fitting utterances, or if no room
+    satisfies the constraints within `params.tries` (it names the one that failed most).
+    """
+    chosen = params.sets[name]
+    id = f"{name}-{index:06d}"
+    rng = generator(seed, "scene", id)
+    picks = pick(pool(name, chosen, utterances, fs), chosen.speakers, rng)
+    n_samples, cuts = cut(chosen, picks, fs, rng)
+    room, mics, speakers = _place(params, chosen.speakers, rng, id)
+    levels = (0.0, *rng.uniform(*params.level, chosen.speakers - 1))
+    return Scene(
+        id=id,
+        n_samples=n_samples,
+        room=_point(room),
+        t60=round(rng.uniform(*params.t60), 4),
+        mics=tuple(map(_point, mics)),
+        speakers=tuple(map(_point, speakers)),
+        utterances=tuple(pick.utterance for pick in picks),
+        cuts=cuts,
+        levels=tuple(round(float(level), 3) for level in levels),
+        snr=round(rng.uniform(*params.snr), 3),
+    )
+
+
+def _point(values: np.ndarray) -> Point:
+    x, y, z = (round(float(value), 4) for value in values)
+    return x, y, z
+
+
+def pool(
+    name: str, chosen: SetParams, utterances: Iterable[Utterance], fs: int
+) -> dict[str, list[Utterance]]:
+    """Utterances that fit the set `name`, by speaker.
+
+    Raises `UserError` if those are too few speakers.
+    """
+    low, high = chosen.seconds[0] * fs, chosen.seconds[1] * fs
+    found: dict[str, list[Utterance]] = {}
+    for utterance in utterances:
+        fits = utterance.samples >= low and (chosen.length != "max" or utterance.samples <= high)
+        if utterance.split == chosen.split and fits:
+            found.setdefault(utterance.speaker, []).append(utterance)
+    if len(found) < chosen.speakers:
+        raise UserError(
+            f"scenes.sets.{name}: {len(found)} speakers of split '{chosen.split}' have utterances "
+            f"of {list(chosen.seconds)} s, {chosen.speakers} are needed; widen `seconds` or add "
+            "speakers"
+        )
+    return dict(sorted(found.items()))
+
+
+def pick(
+    pool: Mapping[str, Sequence[Utterance]], K: int, rng: np.random.Generator
+) -> list[Utterance]:
+    """One utterance of each of K distinct speakers."""
+    speakers = rng.choice(list(pool), K, replace=False)
+    return [pool[speaker][int(rng.integers(len(pool[speaker])))] for speaker in speakers]
+
+
+def cut(
+    chosen: SetParams, picks: Sequence[Utterance], fs: int, rng: np.random.Generator
+) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """Length of the mixture, and the part that is used of each utterance."""
+    lengths = [pick.samples for pick in picks]
+    if chosen.length == "max":
+        return max(lengths), tuple((0, length) for length in lengths)
+    low, high = (int(seconds * fs) for seconds in chosen.seconds)
+    if chosen.length == "min":
+        used = [min(*lengths, high)] * len(picks)
+    else:
+        used = [int(rng.integers(low, min(length, high) + 1)) for length in lengths]
+    starts = [int(rng.integers(n - m + 1)) for n, m in zip(lengths, used, strict=True)]
+    return max(used), tuple((start, start + m) for start, m in zip(starts, used, strict=True))
+
+
+def _place(
+    params: ScenesParams, K: int, rng: np.random.Generator, id: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Room (3,), microphones (K, 3) and speakers (K, 3) that keep all distances."""
+    failures: dict[str, int] = {}
+    for _ in range(params.tries):
+        room = np.array(
+            [
+                rng.uniform(*params.room_length),
+                rng.uniform(*params.room_width),
+                rng.uniform(*params.room_height),
+            ]
+        )
+        centre = room / 2
+        centre[:2] += rng.uniform(-params.array_jitter, params.array_jitter, 2)
+        centre[2] = rng.uniform(*params.array_height)
+        mics = centre + rng.uniform(*params.array_radius) * _directions(K, rng)
+        speakers = np.empty((K, 3))
+        half = params.speaker_square / 2
+        speakers[:, :2] = room[:2] / 2 + rng.uniform(-half, half, (K, 2))
+        speakers[:, 2] = rng.uniform(*params.speaker_height, K)
+        failed = _violated(params, room, centre, mics, speakers)
+        if failed is None:
+            return room, mics, speakers
+        failures[failed] = failures.get(failed, 0) + 1
+    worst = max(failures, key=lambda key: failures[key])
+    raise UserError(
+        f"scenes: no placement for {id} in {params.tries} tries; `{worst}` failed most; relax it"
+    )
+
+
+def _directions(K: int, rng: np.random.Generator) -> np.ndarray:
+    """K unit vectors, uniform on the sphere, (K, 3)."""
+    vectors = rng.standard_normal((K, 3))
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def _closest(points: np.ndarray) -> float:
+    """Least distance between two of the points (K, 3)."""
+    distances = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    return float(distances[np.triu_indices(len(points), 1)].min())
+
+
+def _violated(
+    params: ScenesParams,
+    room: np.ndarray,
+    centre: np.ndarray,
+    mics: np.ndarray,
+    speakers: np.ndarray,
+) -> str | None:
+    """The key of the first constraint that does not hold, or None."""
+    points = np.concatenate([mics, speakers])
+    if (points < WALL).any() or (points > room - WALL).any():
+        return "room_length"
+    if _closest(mics) < params.mic_spacing:
+        return "mic_spacing"
+    if np.linalg.norm(speakers - centre, axis=1).min() < params.speaker_array:
+        return "speaker_array"
+    if _closest(speakers) < params.speaker_spacing:
+        return "speaker_spacing"
+    return None

@@ -1,0 +1,1 @@
+"""How well a method separates: methods, metrics, statistics, speech recognisers."""

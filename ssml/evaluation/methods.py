@@ -1,0 +1,89 @@
+"""A method = (source model, update rule, iterations): from its parameters to separated mixtures."""
+
+from collections.abc import Iterator
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from ssml.config import layout
+from ssml.config.names import BOUND_NAMES, BoundName
+from ssml.config.params import Params
+from ssml.files.errors import UserError
+from ssml.iva import auxiva, bounds, checkpoint
+from ssml.iva.losses import pit, si_sdr_matrix
+from ssml.iva.models import CLASSICAL, SourceModel
+from ssml.iva.stft import Stft
+from ssml.iva.updates import UPDATES, Rule
+
+
+class Method(NamedTuple):
+    model: SourceModel | BoundName  # a bound needs the references of each mixture
+    rule: Rule
+    iterations: int
+    stft: Stft
+
+
+class Separated(NamedTuple):
+    """The outputs of one mixture, in the order of the references."""
+
+    est: Tensor  # (K, N); zeros if the method failed
+    curve: dict[int, list[float]]  # iteration: SI-SDR in dB of each source; 0 is the mixture
+    failed: bool  # an output was silent, or not finite
+
+
+def build(params: Params, name: str) -> Method:
+    """Build the method `name` of the section `separate`."""
+    if name not in params.separate.methods:
+        known = ", ".join(sorted(params.separate.methods))
+        raise UserError(f"separate.methods: no '{name}' among {known}")
+    method = params.separate.methods[name]
+    rule, path = UPDATES[method.rule], layout.trained(method)
+    if path is not None:
+        trained = checkpoint.load(path)
+        network = trained.network.to(checkpoint.device())
+        return Method(network, rule, method.iterations, trained.stft)
+    stft = Stft(**(method.stft or params.separate.stft).model_dump())
+    name = method.model
+    model = cast(BoundName, name) if name in BOUND_NAMES else CLASSICAL[name]()
+    return Method(model, rule, method.iterations, stft)
+
+
+def followed(iterations: int) -> set[int]:
+    """The iterations whose SI-SDR is measured: the first 20, then each tenth, and the last.
+
+    To project back, go back to samples and measure costs more than an iteration.
+    """
+    return {*range(min(iterations, 20) + 1), *range(30, iterations, 10), iterations}
+
+
+def _images(method: Method, X: Tensor, S: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """Spectra of the outputs (K, F, T) after each of the `followed` iterations, 0 being X."""
+    if method.model == "least-squares":
+        yield from enumerate((X, bounds.least_squares(X, S)))
+        return
+    model = bounds.TrueSource(S) if isinstance(method.model, str) else method.model
+    chosen = followed(method.iterations)
+    for i, state in enumerate(auxiva.iterate(X, model, method.rule, method.iterations)):
+        if i in chosen:
+            yield i, state.projected_back().Y
+
+
+@torch.no_grad()
+def separate(method: Method, mix: Tensor, ref: Tensor) -> Separated:
+    """Separate a mixture (M, N) and follow its SI-SDR against the references (K, N)."""
+    device = checkpoint.device()  # where `build` put the network
+    mix, ref = mix.to(device), ref.to(device)
+    # before the first iteration every output is the mixture, at the reference microphone
+    curve, est, order = {}, mix[:1].expand_as(mix), torch.arange(len(ref))
+    # contiguous, which torch's STFT is not: else each iteration that is measured copies every bin
+    X, S = (method.stft.forward(audio).contiguous() for audio in (mix, ref))
+    for i, Y in _images(method, X, S):
+        est = method.stft.inverse(Y, mix.shape[-1]) if i else est
+        matrix = si_sdr_matrix(est.double(), ref.double())
+        order = pit(-torch.nan_to_num(matrix, nan=-1e3))[1]
+        curve[i] = matrix[order, torch.arange(len(ref))].tolist()
+    # filters that are no numbers give silence: see `demixing.project_back`
+    failed = not bool(torch.isfinite(est).all() and est.any(-1).all())
+    est = torch.zeros_like(ref) if failed else est[order]
+    return Separated(est.cpu(), curve, failed)

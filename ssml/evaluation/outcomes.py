@@ -1,0 +1,83 @@
+"""Test sets as a method left them: pairs of stored estimates and references, pseudo-methods too.
+
+And the conditions that each pair was made under, by which the report breaks its numbers down.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ssml.config import layout
+from ssml.config.params import Params
+from ssml.data.shards import Mixtures, Tar
+
+CONDITIONS = ("t60", "overlap", "distance", "level", "snr", "speaker", "sex")
+FRAME = 0.032  # s
+ACTIVE = 40  # dB that a frame in which someone talks may be below the speaker's loudest
+
+
+class Outcome(NamedTuple):
+    """One test mixture and what a method made of it; est[k] belongs to ref[k]."""
+
+    info: dict[str, Any]  # of the mixture
+    est: np.ndarray  # (K, N)
+    ref: np.ndarray  # (K, N)
+    curve: dict[int, list[float]]  # of `methods.Separated`; empty for pseudo-methods
+    failed: bool
+
+
+def outcomes(
+    params: Params,
+    method: str,
+    name: str,
+    limit: int | None = None,
+    only: Collection[str] | None = None,
+) -> Iterator[Outcome]:
+    """The outcomes of `method` on the set `name`, the first `limit` of them, or `only` those ids.
+
+    `mixture` is the reference microphone for every source, `reference` the references themselves.
+    """
+    mixtures = Mixtures(layout.shards(params, name), params.fs)
+    stored = None
+    if method not in (layout.MIXTURE, layout.REFERENCE):
+        stored = Tar(layout.separated(method, name))
+    keys = [key for _, key in mixtures.keys][:limit]
+    for index, key in enumerate(keys):
+        if only is not None and key not in only:
+            continue
+        example = mixtures[index]
+        ref = example.reverberant
+        if stored is None:
+            clean = method == layout.REFERENCE
+            est = ref if clean else np.repeat(example.mix[:1], len(ref), axis=0)
+            yield Outcome(example.info, est, ref, {}, False)
+            continue
+        notes = stored.json(key)
+        est = stored.audio(key, "est.flac", params.fs) / notes["gain"]
+        curve = {int(iteration): values for iteration, values in notes["si_sdr"].items()}
+        yield Outcome(example.info, est, ref, curve, notes["failed"])
+
+
+def conditions(outcome: Outcome, source: int, fs: int) -> dict[str, Any]:
+    """`CONDITIONS` of one source: T60 as measured in s, distance from microphone 0 in m, dB."""
+    info = outcome.info
+    place, mic = np.array(info["speakers"][source]), np.array(info["mics"][0])
+    return {
+        "t60": info["t60_measured"],
+        "overlap": round(overlap(outcome.ref, fs), 4),
+        "distance": round(float(np.linalg.norm(place - mic)), 4),
+        "level": info["levels"][source],
+        "snr": info["snr"],
+        "speaker": info["speaker_ids"][source],
+        "sex": info["sexes"][source],
+    }
+
+
+def overlap(ref: np.ndarray, fs: int) -> float:
+    """Of the frames of ref (K, N) in which anyone talks, the part in which two or more do."""
+    size = int(FRAME * fs)
+    frames = ref[:, : ref.shape[1] // size * size].reshape(len(ref), -1, size)
+    power = np.square(frames.astype(np.float64)).mean(axis=-1)
+    talking = (power > 10 ** (-ACTIVE / 10) * power.max(axis=1, keepdims=True)).sum(axis=0)
+    return float((talking > 1).sum() / max((talking > 0).sum(), 1))

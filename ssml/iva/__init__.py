@@ -1,0 +1,1 @@
+"""The method: STFT, source models, update rules, and the one loop of AuxIVA."""

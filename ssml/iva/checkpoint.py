@@ -1,0 +1,113 @@
+"""Trained source models on disk: weights as safetensors, and a JSON beside them that says which.
+
+Nothing is ever unpickled.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+from ssml.files.errors import UserError
+from ssml.files.io import read_json, write_bytes, write_json
+
+from .models import NETWORKS
+from .stft import Stft
+
+
+class Trained(NamedTuple):
+    """A source model with the STFT it was trained for."""
+
+    network: nn.Module
+    stft: Stft
+    card: dict[str, Any]
+
+
+def build(args: Mapping[str, Any], bins: int) -> nn.Module:
+    """The network `args["name"]` with its other arguments, for `bins` frequencies."""
+    if not isinstance(args, Mapping):
+        raise UserError(f"network: {args!r} is no mapping with a name")
+    name = args.get("name")
+    if name not in NETWORKS:
+        raise UserError(f"network.name: no '{name}' among {', '.join(sorted(NETWORKS))}")
+    try:
+        return NETWORKS[name](bins=bins, **{k: v for k, v in args.items() if k != "name"})
+    except (TypeError, ValueError, RuntimeError, MemoryError) as error:
+        reason = " ".join(str(error).partition(") ")[2].split() or str(error).split())
+        raise UserError(f"network: {reason}") from error
+
+
+def save(path: Path | str, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
+    """Write the network's tensors to `path` and its card beside them.
+
+    The card says `network`, `stft`, and whatever is worth knowing of the training.
+    """
+    path = Path(path)
+    data = save_tensors({key: value.detach().cpu().contiguous() for key, value in tensors.items()})
+    write_json(path.with_suffix(".json"), dict(card))
+    write_bytes(path, data)
+
+
+def load(path: Path | str) -> Trained:
+    """Read a trained source model, in evaluation mode, on the CPU.
+
+    Raises `UserError` if a file is missing, or is not what `save` writes.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such model; train it first, or correct the name")
+    about = path.with_suffix(".json")
+    card = read_json(about)
+    try:
+        stft = Stft(**card["stft"])
+        network = build(card["network"], stft.bins)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{about}: no model card ({error!r})") from error
+    except UserError as error:
+        raise UserError(f"{about}: {error}") from error
+    tensors = read_tensors(path)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: does not fit its card ({reason})") from error
+    if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
+        raise UserError(f"{path}: holds weights that are not finite; train again")
+    return Trained(network.eval(), stft, card)
+
+
+def begin(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Give `network` the weights of another, which may lack some of its own: those stay.
+
+    Raises `UserError` if the other has weights that it lacks, or of another shape.
+    """
+    try:
+        unknown = network.load_state_dict(tensors, strict=False).unexpected_keys
+    except RuntimeError as error:
+        raise UserError(f"start: {' '.join(str(error).split())}") from error
+    if unknown:
+        raise UserError(f"start: the network has no {', '.join(unknown)}; give it as many layers")
+
+
+def read_tensors(path: Path | str) -> dict[str, Tensor]:
+    """The tensors of a safetensors file."""
+    try:
+        return load_tensors(Path(path).read_bytes())
+    except (OSError, SafetensorError) as error:
+        message = f"{path}: not a safetensors file ({error}); delete it and train again"
+        raise UserError(message) from error
+
+
+def parameters(network: nn.Module) -> int:
+    """Number of trained values."""
+    return sum(value.numel() for value in network.parameters() if value.requires_grad)
+
+
+def device() -> torch.device:
+    """The device to compute on: a GPU if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

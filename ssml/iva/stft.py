@@ -1,0 +1,47 @@
+"""Short-time Fourier transform with a Hann window, and its inverse."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ssml.files.errors import UserError
+
+
+@dataclass(frozen=True)
+class Stft:
+    """Frames of `n_fft` samples every `hop` samples, Hann window, centred."""
+
+    n_fft: int = 2048
+    hop: int = 512
+
+    def __post_init__(self) -> None:
+        if self.n_fft % 2 or not 0 < self.hop <= self.n_fft // 2:
+            raise UserError(
+                f"stft: n_fft {self.n_fft} must be even and hop {self.hop} within 1..n_fft / 2"
+            )
+
+    @property
+    def beyond(self) -> int:
+        """Zeros after the signal: at large hops its end lies under the last window's edge alone."""
+        return self.hop - 1 if self.hop > self.n_fft // 4 else 0
+
+    @property
+    def bins(self) -> int:
+        return self.n_fft // 2 + 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., N) real -> (..., F, T) complex; shorter than a frame is padded with zeros."""
+        flat = torch.nn.functional.pad(x.reshape(-1, x.shape[-1]), (0, self.beyond))
+        window = torch.hann_window(self.n_fft, dtype=x.dtype, device=x.device)
+        X = torch.stft(
+            flat, self.n_fft, self.hop, window=window, pad_mode="constant", return_complex=True
+        )
+        return X.reshape(*x.shape[:-1], *X.shape[-2:])
+
+    def inverse(self, X: Tensor, length: int) -> Tensor:
+        """(..., F, T) complex -> (..., length) real."""
+        flat = X.reshape(-1, *X.shape[-2:])
+        window = torch.hann_window(self.n_fft, dtype=X.real.dtype, device=X.device)
+        x = torch.istft(flat, self.n_fft, self.hop, window=window, length=length)
+        return x.reshape(*X.shape[:-2], length)

@@ -1,0 +1,276 @@
+"""Plots as SVG for pages and PDF for papers. This and `spectrograms` import matplotlib.
+
+Colour and marker tell the source model (Okabe and Ito's palette: cool for the classical, warm for
+the learned), dash tells the update rule: nothing hangs on colour alone. Ink is `currentColor`, so
+that an inlined figure takes the page's, dark or light.
+"""
+
+import io
+import re
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from ssml.config.names import BOUND_NAMES
+from ssml.evaluation.statistics import Band, Interval
+
+Array = NDArray[np.float64]
+
+CLASSICAL = (("#0072B2", "o"), ("#009E73", "s"), ("#56B4E9", "D"), ("#7A7A00", "P"))
+BOUNDS = (("#6E6E6E", "d"), ("#8C8C8C", "h"))  # told the sources
+LEARNED = (("#D55E00", "^"), ("#CC79A7", "v"), ("#E69F00", "<"), ("#AA4499", ">"))
+DASHES = ("-", (0, (5, 2)), (0, (1.2, 1.4)), (0, (6, 2, 1, 2)))  # of the rules
+INK = "#010203"  # replaced by currentColor when the figure is written
+WIDTH, HEIGHT = 4.4, 3.5  # inches: legible at the width of a phone
+
+SETTINGS: Any = {
+    "svg.hashsalt": "ssml",
+    "svg.fonttype": "path",  # the same shapes whatever fonts a machine has
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": INK,
+    "grid.alpha": 0.12,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "legend.handlelength": 2.6,
+    "lines.linewidth": 1.7,
+    "lines.markersize": 4.5,
+    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor"), INK),
+    **dict.fromkeys(("xtick.color", "ytick.color"), INK),
+}
+
+
+class Style(NamedTuple):
+    """How a method is drawn, the same in every figure."""
+
+    colour: str
+    marker: str
+    dash: str | tuple[float, tuple[float, ...]]
+
+
+class Drawing:
+    """A figure in formats that depend on its content only, each made when it is asked for."""
+
+    def __init__(self, figure: Figure) -> None:
+        self.figure = figure
+        plt.close(figure)  # pyplot need not remember it
+
+    @cached_property
+    def svg(self) -> str:
+        """An element for a page, in the page's ink."""
+        buffer = io.StringIO()
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        with plt.rc_context(SETTINGS):
+            self.figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+        svg = buffer.getvalue()
+        svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+        svg = re.sub(r"\s*<!--.*?-->", "", svg, flags=re.DOTALL)
+        return re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL).strip() + "\n"
+
+    @cached_property
+    def pdf(self) -> bytes:
+        """A file for a paper."""
+        buffer = io.BytesIO()
+        undated = dict.fromkeys(("CreationDate", "Creator", "Producer"))
+        with plt.rc_context(SETTINGS):
+            self.figure.savefig(buffer, format="pdf", transparent=True, metadata=undated)
+        return buffer.getvalue()
+
+
+def styles(methods: Mapping[str, tuple[str, str]], learned: Collection[str]) -> dict[str, Style]:
+    """A style for each method -> (model, rule), in order of first appearance."""
+    models = list(dict.fromkeys(model for model, _ in methods.values()))
+    rules = list(dict.fromkeys(rule for _, rule in methods.values()))
+    found = {"mixture": Style(INK, "x", ":"), "reference": Style(INK, "*", ":")}
+
+    def palette(model: str) -> tuple[tuple[str, str], ...]:
+        return LEARNED if model in learned else BOUNDS if model in BOUND_NAMES else CLASSICAL
+
+    for name, (model, rule) in methods.items():
+        peers = [other for other in models if palette(other) == palette(model)]
+        colour, marker = palette(model)[peers.index(model) % len(palette(model))]
+        found[name] = Style(colour, marker, DASHES[rules.index(rule) % len(DASHES)])
+    return found
+
+
+def convergence(
+    title: str,
+    at: Mapping[str, Array],
+    bands: Mapping[str, Band],
+    look: Mapping[str, Style],
+    limits: tuple[float, float],
+) -> Drawing:
+    """SI-SDR in dB against the iterations `at` (I,): the mean (I,) of each method and its band."""
+    with plt.rc_context(SETTINGS):
+        figure, axes = _axes(title, "Iterations", "SI-SDR (dB)", legend=len(bands))
+        for name, band in bands.items():
+            style, steps = look[name], at[name]
+            axes.fill_between(steps, band.low, band.high, color=style.colour, alpha=0.13, lw=0)
+            axes.plot(
+                *(steps, band.mean),
+                color=style.colour,
+                linestyle=style.dash,
+                marker=style.marker,
+                markevery=max(1, len(steps) // 5),
+                label=name,
+            )
+        axes.set_ylim(*limits)
+        axes.margins(x=0.02)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        _legend(figure, axes)
+        return Drawing(figure)
+
+
+def intervals(
+    title: str,
+    values: Mapping[str, Interval],
+    look: Mapping[str, Style],
+    label: str,
+    limits: tuple[float, float],
+) -> Drawing:
+    """A point and its interval for each method, the first on top; the numbers stand beside them."""
+    with plt.rc_context(SETTINGS):
+        figure, axes = _axes(title, label, "", rows=len(values))
+        for row, (name, interval) in enumerate(values.items()):
+            style = look[name]
+            if not np.isfinite(interval.mean):
+                continue
+            axes.plot([interval.low, interval.high], [row, row], color=style.colour, lw=2.2)
+            axes.plot(interval.mean, row, color=style.colour, marker=style.marker, markersize=6.5)
+        axes.set_yticks(range(len(values)), list(values))
+        axes.set_ylim(len(values) - 0.5, -0.5)
+        axes.tick_params(axis="y", length=0)
+        axes.grid(visible=False, axis="y")
+        axes.spines["left"].set_visible(False)
+        axes.set_xlim(*limits)
+        if limits[0] < 0 < limits[1]:
+            axes.axvline(0, color=INK, lw=0.8, alpha=0.5)
+        return Drawing(figure)
+
+
+def against(
+    title: str,
+    points: Mapping[str, tuple[Array, Array]],
+    look: Mapping[str, Style],
+    labels: tuple[str, str],
+    limits: tuple[float, float],
+    bins: int = 5,
+) -> Drawing:
+    """Mixtures as points (x, y) and each method's mean in `bins` equally filled bins of x."""
+    with plt.rc_context(SETTINGS):
+        figure, axes = _axes(title, *labels, legend=len(points))
+        for name, (x, y) in points.items():
+            style, valid = look[name], np.isfinite(x) & np.isfinite(y)
+            order = np.argsort(x[valid], kind="stable")
+            x, y = x[valid][order], y[valid][order]
+            axes.scatter(x, y, s=11, c=style.colour, marker=style.marker, alpha=0.4)
+            parts = [part for part in np.array_split(np.arange(len(x)), bins) if len(part)]
+            axes.plot(
+                [x[part].mean() for part in parts],
+                [y[part].mean() for part in parts],
+                color=style.colour,
+                linestyle=style.dash,
+                marker=style.marker,
+                label=name,
+            )
+        axes.set_ylim(*limits)
+        _legend(figure, axes)
+        return Drawing(figure)
+
+
+def scatter(
+    title: str, x: Array, y: Array, labels: tuple[str, str], look: tuple[Style, Style]
+) -> Drawing:
+    """One method against another, mixture by mixture; above the diagonal `y` is the better."""
+    with plt.rc_context(SETTINGS):
+        figure, axes = _axes(title, *labels)
+        valid = np.isfinite(x) & np.isfinite(y)
+        x, y = x[valid], y[valid]
+        both = np.concatenate([x, y]) if len(x) else np.array([0.0, 1.0])
+        limits = both.min() - 1, both.max() + 1
+        axes.plot(limits, limits, color=INK, lw=0.9, alpha=0.6)
+        for side, style in ((y > x, look[1]), (y <= x, look[0])):
+            axes.scatter(
+                *(x[side], y[side]), s=24, c=style.colour, marker=style.marker, alpha=0.75, lw=0
+            )
+        axes.set(xlim=limits, ylim=limits, aspect="equal")
+        ticks = axes.get_yticks()
+        axes.set_xticks(ticks)
+        axes.set(xlim=limits, ylim=limits)
+        said = f"{int((y > x).sum())} of {len(x)} mixtures above the diagonal"
+        axes.annotate(said, (0.98, 0.03), xycoords="axes fraction", ha="right", fontsize=8)
+        return Drawing(figure)
+
+
+def training(
+    title: str, steps: Array, loss: Array, validation: Array, colour: str, window: int = 25
+) -> Drawing:
+    """The training loss (thin: each step, thick: running median) and the dev set's SI-SDR below."""
+    with plt.rc_context(SETTINGS):
+        figure, (above, below) = plt.subplots(
+            2, 1, figsize=(WIDTH, HEIGHT), sharex=True, layout="constrained"
+        )
+        finite = np.isfinite(loss)
+        x, y = steps[finite], loss[finite]
+        above.set_title(title)
+        above.plot(x, y, color=colour, lw=0.6, alpha=0.35)
+        above.plot(x, _running_median(y, window), color=colour)
+        if len(y):  # a few wild steps must not flatten the rest
+            low, high = np.quantile(y, [0.01, 0.99])
+            pad = 0.08 * (high - low) + 1e-9
+            above.set_ylim(low - pad, high + pad)
+        above.set_ylabel("Training loss")
+        measured = np.isfinite(validation)
+        below.plot(steps[measured], validation[measured], color=colour, marker="o")
+        below.set(xlabel="Step", ylabel="Dev SI-SDR (dB)")
+        figure.align_ylabels()
+        return Drawing(figure)
+
+
+def limits(values: Sequence[float], step: float = 1.0) -> tuple[float, float]:
+    """Common axis limits around the finite `values`, at multiples of `step`."""
+    finite = [value for value in values if np.isfinite(value)] or [0.0]
+    low = step * np.floor(min(finite) / step - 0.25)
+    high = step * np.ceil(max(finite) / step + 0.25)
+    return float(low), float(high)
+
+
+def _running_median(values: Array, window: int) -> Array:
+    half = window // 2
+    return np.array(
+        [np.median(values[max(0, i - half) : i + half + 1]) for i in range(len(values))]
+    )
+
+
+def _axes(title: str, x: str, y: str, legend: int = 0, rows: int = 0) -> tuple[Figure, Axes]:
+    """Axes whose height allows for a legend of `legend` entries, or for `rows` rows."""
+    height = 1.0 + 0.27 * rows if rows else HEIGHT + 0.18 * -(-legend // 2)
+    figure, axes = plt.subplots(figsize=(WIDTH, height), layout="constrained")
+    axes.set(title=title, xlabel=x, ylabel=y)
+    return figure, axes
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    handles, names = axes.get_legend_handles_labels()
+    if names:
+        figure.legend(handles, names, loc="outside lower left", ncols=2)

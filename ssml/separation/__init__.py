@@ -1,0 +1,1 @@
+"""What a user calls: Separator, Stream, recordings, diagnostics, exported graphs."""

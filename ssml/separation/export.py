@@ -1,0 +1,149 @@
+"""The learned separator as a file of its own, .onnx or .pt2: `mix (1, K, N) -> images (1, K, N)`.
+
+AuxIVA with a trained source model and iterative source steering, K sources at as many microphones,
+a fixed number of iterations, N samples, at least a window, of float32 at 16 kHz: see `graph`.
+"""
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ssml.files.errors import UserError, install
+from ssml.files.io import write_bytes
+from ssml.iva import auxiva
+from ssml.iva.checkpoint import Trained
+from ssml.iva.stft import Stft
+from ssml.iva.updates import UPDATES
+
+from .graph import Graph
+from .separator import RATE
+
+TOLERANCE = 1e-4  # of the mixture's peak, between the graph and the library
+OPSET = 20
+
+
+def export(trained: Trained, path: Path | str, n_iter: int, n_src: int) -> dict[str, Any]:
+    """Write the separator with `trained` to `path`, .onnx or .pt2; what it takes, as plain data.
+
+    The graph is run and compared with the library before it is written. Raises `UserError` for a
+    model that has a memory, a package that is missing, and results that differ.
+    """
+    path = Path(path)
+    if path.suffix not in (".onnx", ".pt2"):
+        raise UserError(f"{path}: name a file that ends in .onnx or .pt2")
+    if n_iter < 1 or not 2 <= n_src <= 8:
+        raise UserError(f"{n_iter} iterations, {n_src} sources: give at least 1, and 2 to 8")
+    _check_model(trained)
+    mix = _noise(n_src, trained.stft)
+    program = traced(trained, mix, n_iter)
+    data = to_onnx(program) if path.suffix == ".onnx" else to_pt2(program)
+    run = run_onnx if path.suffix == ".onnx" else run_pt2
+    mix = mix[..., : -trained.stft.hop // 2 - 1]  # of another length than the traced one
+    found = torch.from_numpy(run(data, mix.numpy()))
+    with torch.no_grad():
+        expected = auxiva.separate(mix, trained.network, UPDATES["iss"], n_iter, trained.stft)
+    difference = float((expected - found).abs().max() / mix.abs().max())
+    if not difference < TOLERANCE:
+        raise UserError(f"{path}: differs by {difference:.1e} from the library; not written")
+    write_bytes(path, data)
+    return {
+        "file": str(path),
+        "mix": [1, n_src, "samples"],
+        "images": [1, n_src, "samples"],
+        "least_samples": trained.stft.n_fft,
+        "fs": RATE,
+        "iterations": n_iter,
+        "difference": difference,
+    }
+
+
+@torch.no_grad()
+def _check_model(trained: Trained) -> None:
+    """The graph's loop carries the filters alone."""
+    _, memory = trained.network(torch.ones(1, 2, trained.stft.bins, 4))
+    if memory is not None:
+        name = trained.card.get("network", {}).get("name", "model")
+        raise UserError(f"{name}: remembers from one iteration to the next; cannot be exported")
+
+
+@torch.no_grad()
+def traced(trained: Trained, mix: Tensor, n_iter: int) -> torch.export.ExportedProgram:
+    """The graph for mixtures like `mix` (1, K, N), with any other N."""
+    graph = Graph(trained.network, trained.stft, n_iter, mix.shape[1]).eval()
+    samples = torch.export.Dim("samples", min=trained.stft.n_fft)
+    with quiet():
+        return torch.export.export(graph, (mix.contiguous(),), dynamic_shapes=({2: samples},))
+
+
+def to_onnx(program: torch.export.ExportedProgram) -> bytes:
+    """The graph as an ONNX file; input `mix`, output `images`."""
+    try:
+        import onnxscript  # noqa: F401
+    except ImportError:
+        raise UserError(f"onnxscript is not installed; {install('export')}") from None
+    with quiet():
+        made = torch.onnx.export(
+            program,
+            input_names=["mix"],
+            output_names=["images"],
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert made is not None
+    return made.model_proto.SerializeToString()
+
+
+def run_onnx(data: bytes, mix: np.ndarray) -> np.ndarray:
+    """What onnxruntime makes of a mixture (1, K, N)."""
+    try:
+        import onnxruntime
+    except ImportError:
+        raise UserError(f"onnxruntime is not installed; {install('export')}") from None
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {"mix": mix})[0])
+
+
+def to_pt2(program: torch.export.ExportedProgram) -> bytes:
+    """The graph as `torch.export.load` reads it."""
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer)
+    return buffer.getvalue()
+
+
+def run_pt2(data: bytes, mix: np.ndarray) -> np.ndarray:
+    """What torch makes of a mixture (1, K, N)."""
+    with torch.no_grad():
+        return torch.export.load(io.BytesIO(data)).module()(torch.from_numpy(mix)).numpy()
+
+
+def _noise(n_src: int, stft: Stft) -> Tensor:
+    """A mixture (1, K, N) of noises that come and go, far softer at the last microphone."""
+    random = torch.Generator().manual_seed(0)
+    N, beat = 24 * stft.n_fft, 4 * stft.n_fft
+    level = torch.rand(n_src, N // beat, generator=random).repeat_interleave(beat, -1) ** 2
+    mixing = torch.randn(n_src, n_src, generator=random)
+    mixing[-1] *= 1e-3
+    return 0.1 * (mixing @ (level * torch.randn(n_src, N, generator=random)))[None]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """The exporter's remarks on packages that are not needed are kept from the terminal."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,252 @@
+"""The separator `mix (1, K, N) -> images (1, K, N)` as a graph of real tensors, to be exported.
+
+It computes what `iva.separate` does with iterative source steering, for K = M sources and any N.
+ONNX has neither complex numbers nor decompositions of matrices: Fourier transforms are convolutions
+here, complex numbers pairs of tensors, and Cholesky's factors of K x K matrices are spelt out.
+"""
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._higher_order_ops.while_loop import while_loop
+
+from ssml.iva.stft import Stft
+
+
+@dataclass(frozen=True)
+class Complex:
+    """Complex numbers as two real tensors."""
+
+    re: Tensor
+    im: Tensor
+
+    def __getitem__(self, index: Any) -> "Complex":
+        return Complex(self.re[index], self.im[index])
+
+    def plus(self, other: "Complex") -> "Complex":
+        return Complex(self.re + other.re, self.im + other.im)
+
+    def minus(self, other: "Complex") -> "Complex":
+        return Complex(self.re - other.re, self.im - other.im)
+
+    def times(self, other: "Complex") -> "Complex":
+        re = self.re * other.re - self.im * other.im
+        return Complex(re, self.re * other.im + self.im * other.re)
+
+    def scaled(self, factor: Tensor) -> "Complex":
+        return Complex(self.re * factor, self.im * factor)
+
+    def dot(self, other: "Complex") -> "Complex":
+        """The matrix product, as a sum of products: the matrices are small."""
+        product = self[..., :, :, None].times(other[..., None, :, :])
+        return Complex(product.re.sum(-2), product.im.sum(-2))
+
+    def to(self, dtype: torch.dtype) -> "Complex":
+        return Complex(self.re.to(dtype), self.im.to(dtype))
+
+    @property
+    def conj(self) -> "Complex":
+        return Complex(self.re, -self.im)
+
+    @property
+    def mH(self) -> "Complex":  # as torch's
+        return Complex(self.re.mT, -self.im.mT)
+
+    @property
+    def power(self) -> Tensor:
+        return self.re * self.re + self.im * self.im
+
+
+def eye(size: int) -> Tensor:
+    return torch.eye(size, dtype=torch.float64)
+
+
+def stacked(rows: list[list[Complex]]) -> Complex:
+    """A matrix (..., M, M) of its entries (...,)."""
+    parts = ([[getattr(x, part) for x in row] for row in rows] for part in ("re", "im"))
+    re, im = (torch.stack([torch.stack(row, -1) for row in part], -2) for part in parts)
+    return Complex(re, im)
+
+
+def lower_inverse(C: Complex) -> tuple[Complex, Complex]:
+    """Cholesky's `L` with `C = L L^H`, and `L^-1`, of Hermitian C > 0, (..., M, M)."""
+    M = C.re.shape[-1]
+    zero = Complex(0 * C.re[..., 0, 0], 0 * C.re[..., 0, 0])
+    L = [[zero] * M for _ in range(M)]
+    inverse = [[zero] * M for _ in range(M)]
+    for j in range(M):
+        rest = C[..., j, j].re
+        for k in range(j):
+            rest = rest - L[j][k].power
+        scale = rest.rsqrt()
+        L[j][j] = Complex(rest * scale, zero.im)
+        for i in range(j + 1, M):
+            below = C[..., i, j]
+            for k in range(j):
+                below = below.minus(L[i][k].times(L[j][k].conj))
+            L[i][j] = below.scaled(scale)
+        inverse[j][j] = Complex(scale, zero.im)
+        for i in range(j):  # row j of L L^-1 = I
+            total = zero
+            for k in range(i, j):
+                total = total.minus(L[j][k].times(inverse[k][i]))
+            inverse[j][i] = total.scaled(scale)
+    return stacked(L), stacked(inverse)
+
+
+class Graph(nn.Module):
+    """`model` in the loop of `iva.iterate` with `updates.iss`: (1, K, N) -> (1, K, N), real."""
+
+    basis: Tensor
+
+    def __init__(self, model: nn.Module, stft: Stft, n_iter: int, n_src: int) -> None:
+        super().__init__()
+        self.model, self.stft, self.n_iter, self.n_src = model, stft, n_iter, n_src
+        angles = torch.arange(stft.n_fft, dtype=torch.float64) * (2 * torch.pi / stft.n_fft)
+        turns = torch.outer(torch.arange(stft.bins), torch.arange(stft.n_fft)) % stft.n_fft
+        window = torch.hann_window(stft.n_fft, dtype=torch.float64)
+        waves = torch.cat([angles.cos()[turns], -angles.sin()[turns]]) * window
+        self.register_buffer("basis", waves[:, None].float())  # (2 F, 1, n_fft)
+
+    def forward(self, mix: Tensor) -> Tensor:
+        x = mix[0]
+        X = self.analysed(x)
+        return self.synthesised(self.demixed(X), x.shape[-1])[None]
+
+    def analysed(self, x: Tensor) -> Complex:
+        """(M, N) -> (M, F, T), as `Stft.forward`."""
+        half = self.stft.n_fft // 2
+        padded = nn.functional.pad(x[:, None], (half, half + self.stft.beyond))
+        X = nn.functional.conv1d(padded, self.basis, stride=self.stft.hop)
+        return Complex(X[:, : self.stft.bins], X[:, self.stft.bins :])
+
+    def synthesised(self, Y: Complex, length: int) -> Tensor:
+        """(K, F, T) -> (K, length), as `Stft.inverse`."""
+        n_fft, hop, bins = self.stft.n_fft, self.stft.hop, self.stft.bins
+        # each bin but the first and the last stands for its mirror image too
+        twice = torch.full((bins, 1), 2 / n_fft)
+        twice[0] = twice[-1] = 1 / n_fft
+        frames = torch.cat([Y.re * twice, Y.im * twice], -2)
+        y = nn.functional.conv_transpose1d(frames, self.basis, stride=hop)
+        window = torch.hann_window(n_fft).square()[None, None]
+        ones = torch.ones_like(Y.re[:1, :1])
+        envelope = nn.functional.conv_transpose1d(ones, window, stride=hop)
+        # by index: that the slice fits, for any length, is more than torch.export can prove
+        inside = torch.arange(length) + n_fft // 2
+        return y[:, 0].index_select(-1, inside) / envelope[:, 0].index_select(-1, inside)
+
+    def demixed(self, X: Complex) -> Complex:
+        """The images at the first microphone, (M, F, T) -> (K, F, T)."""
+        tiny = torch.finfo(torch.float32).tiny
+        level = X.power.mean((-3, -2, -1), keepdim=True).sqrt().clamp_min(tiny)
+        L, whiten = self.sphering(X.scaled(1 / level))
+        Z = applied(whiten, X.scaled(1 / level))
+        P = outer_products(Z)
+        return applied(projected_back(self.iterated(L, P).dot(whiten)), X)
+
+    def iterated(self, W: Complex, P: Tensor) -> Complex:
+        """W (F, K, K) after all iterations, from W; float64."""
+
+        def more(i: Tensor, re: Tensor, im: Tensor) -> Tensor:
+            return i < self.n_iter
+
+        def step(i: Tensor, re: Tensor, im: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            W = Complex(re, im)
+            U, _ = self.model(power(W, P))
+            W = steered(covariance(W, U, P)).dot(W)
+            return i + 1, W.re.clone(), W.im.clone()
+
+        state = torch.zeros((), dtype=torch.int64), W.re.clone(), W.im.clone()
+        if torch.compiler.is_exporting():  # unrolled, 20 iterations take minutes to export
+            state = while_loop(more, step, state)
+        else:
+            while more(*state):
+                state = step(*state)
+        return Complex(*state[1:])
+
+    def sphering(self, X: Complex) -> tuple[Complex, Complex]:
+        """`L`, `L^-1` of `demixing.sphere`, float64 (F, M, M)."""
+        wide = X.to(torch.float64)
+        M, single = self.n_src, torch.finfo(torch.float32)
+        pairs = [[wide[i].times(wide[j].conj) for j in range(M)] for i in range(M)]
+        C = stacked([[Complex(x.re.mean(-1), x.im.mean(-1)) for x in row] for row in pairs])
+        trace = (C.re * eye(M)).sum((-2, -1)) / M
+        floor = 10 * single.eps * trace + single.tiny**0.5
+        return lower_inverse(Complex(C.re + floor[..., None, None] * eye(M), C.im))
+
+
+def applied(W: Complex, X: Complex) -> Complex:
+    """`W X` in float32: (F, K, M), (M, F, T) -> (K, F, T)."""
+    W = W.to(torch.float32)
+    rows = []
+    for k in range(W.re.shape[-2]):
+        terms = [W[:, k, m, None].times(X[m]) for m in range(W.re.shape[-1])]
+        rows.append(functools.reduce(Complex.plus, terms))
+    return Complex(torch.stack([row.re for row in rows]), torch.stack([row.im for row in rows]))
+
+
+def outer_products(X: Complex) -> Tensor:
+    """As `demixing.outer_products`: (M, F, T) -> (F, M * M, T)."""
+    M = X.re.shape[0]
+    rows = []
+    for i in range(M):
+        for j in range(M):
+            product = X[min(i, j)].times(X[max(i, j)].conj)
+            rows.append(product.re if i <= j else product.im)
+    return torch.stack(rows, -2)
+
+
+def power(W: Complex, P: Tensor) -> Tensor:
+    """As `demixing.power`: (F, K, M) float64, (F, M * M, T) -> (1, K, F, T)."""
+    Q = W[..., :, None].times(W[..., None, :].conj)
+    coefficients = 2 * (Q.re.triu(1) - Q.im.triu(1).mT) + Q.re * eye(W.re.shape[-1])
+    return (coefficients.flatten(-2).to(P.dtype) @ P).clamp_min(0).transpose(0, 1)[None]
+
+
+def covariance(W: Complex, U: Tensor, P: Tensor) -> Complex:
+    """As `demixing.covariance`: (F, K, M), (1, K, F, T), (F, M * M, T) -> (F, K, K, K).
+
+    Sums over frames are float32, as P is, and K x K matrices float64: to round them in each
+    iteration moved the outputs of four sources by 1e-3 of the peak.
+    """
+    M = W.re.shape[-1]
+    H = (U[0].transpose(0, 1) @ P.transpose(-2, -1)).to(W.re.dtype) / P.shape[-1]
+    H = H.unflatten(-1, (M, M))
+    upper, lower = H.triu(1), H.tril(-1)
+    V = Complex(H.triu() + upper.mT, lower.mT - lower)
+    W = W[:, None]
+    return W.dot(V).dot(W.mH)
+
+
+def steered(G: Complex) -> Complex:
+    """As `updates.iss`: G (F, K, K, K) -> A (F, K, K), float64; loaded as float32 is."""
+    K, single = G.re.shape[-1], torch.finfo(torch.float32)
+    amount = 10 * single.eps * (G.re * eye(K)).sum(-1) + single.tiny**0.5
+    G = Complex(G.re + amount[..., None] * eye(K), G.im)
+    A = Complex(eye(K).expand(G.re.shape[0], K, K), torch.zeros_like(G.re[:, 0]))
+    for k in range(K):
+        norm = G.re[..., k, k]  # G[m][k,k] over m
+        own = [G[:, m, m, k].scaled(1 / norm[:, m]) for m in range(K)]
+        own[k] = Complex(1 - norm[:, k].rsqrt(), torch.zeros_like(norm[:, k]))
+        v = Complex(torch.stack([x.re for x in own], -1), torch.stack([x.im for x in own], -1))
+        A = A.minus(v[..., :, None].times(A[..., k : k + 1, :]))
+        v = v[:, None]
+        G = G.minus(v[..., :, None].times(G[..., k : k + 1, :]))
+        G = G.minus(G[..., :, k : k + 1].times(v[..., None, :].conj))
+    return A
+
+
+def projected_back(W: Complex) -> Complex:
+    """As `demixing.project_back` for the first microphone; float64 (F, K, M)."""
+    norm = W.power.sum(-1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
+    unit = W.scaled(norm.rsqrt())
+    # W^-1 = W^H (W W^H)^-1
+    _, inverse = lower_inverse(unit.dot(unit.mH))
+    first = unit.mH.dot(inverse.mH).dot(inverse)[..., 0, :]
+    scaled = first[..., :, None].times(unit)
+    finite = torch.isfinite(scaled.re) & torch.isfinite(scaled.im)
+    zero = torch.zeros_like(scaled.re)
+    return Complex(torch.where(finite, scaled.re, zero), torch.where(finite, scaled.im, zero))

@@ -1,0 +1,70 @@
+"""What is given to a separator: mixtures and numbers, checked, and resampled where needed."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ssml.files.errors import UserError
+
+MOST = 32  # channels
+
+
+def checked(mix: Any) -> Tensor:
+    """The mixture as a tensor; `UserError` says what is wrong with it."""
+    if not isinstance(mix, np.ndarray | Tensor):
+        raise UserError(f"mix: {type(mix).__name__}; give a NumPy array or a torch tensor")
+    if mix.dtype not in (np.float32, np.float64, torch.float32, torch.float64):
+        raise UserError(
+            f"mix: {mix.dtype} samples; convert them to float32 or float64 within -1..1, "
+            "e.g. int16 by mix / 32768"
+        )
+    if mix.ndim < 2:
+        raise UserError(f"mix: {mix.ndim}-D; the shape must be (..., channels, samples)")
+    *batch, M, N = mix.shape
+    if 0 in batch or N == 0:
+        raise UserError(f"mix: no samples in shape {tuple(mix.shape)}")
+    if M < 2:
+        raise UserError(f"mix: {M} channel; separation needs at least two microphones")
+    if M > MOST:
+        raise UserError(
+            f"mix: {M} channels of {N} samples, at most {MOST} are separated; the shape must be "
+            "(..., channels, samples)"
+        )
+    x = (
+        mix
+        if isinstance(mix, Tensor)
+        else torch.from_numpy(np.require(mix, requirements=["C", "W"]))
+    )
+    if not torch.isfinite(x).all():
+        raise UserError("mix: holds samples that are not finite (NaN or infinite)")
+    return x
+
+
+def whole(name: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise UserError(f"{name}: {value!r} is not a whole number")
+    if value < least:
+        raise UserError(f"{name}: {value} is below {least}")
+    return int(value)
+
+
+def resampled(x: Tensor, fs: int, to: int) -> Tensor:
+    """(..., N) at `fs` -> (..., ceil(N to / fs)) at `to`, Hz."""
+    if fs == to:
+        return x
+    try:
+        import soxr
+    except ImportError:
+        raise UserError(f"fs: {fs} Hz with a model of {to} Hz needs soxr; install it") from None
+    flat = x.reshape(-1, x.shape[-1]).mT.cpu().numpy()  # soxr has channels last
+    # all rows at once would be channels, of which soxr takes a limited number
+    rows = [soxr.resample(np.ascontiguousarray(row), fs, to) for row in flat.T]
+    out = torch.from_numpy(np.stack(rows)).to(x)
+    return out.reshape(*x.shape[:-1], out.shape[-1])
+
+
+def fitted(x: Tensor, length: int) -> Tensor:
+    """Cut, or padded with zeros, to `length` samples: resampling may round up or down."""
+    return nn.functional.pad(x, (0, length - x.shape[-1]))

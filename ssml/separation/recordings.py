@@ -1,0 +1,254 @@
+"""Separate recordings, file by file, into one file for each source.
+
+A recording is read and separated block by block, see `stream`. Outputs wait in an unnamed file, so
+memory does not grow with the recording.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+import soundfile
+
+from ssml.files.errors import UserError
+from ssml.files.io import atomic, write_bytes
+from ssml.files.progress import progress
+
+from .diagnostics import Watch
+from .inputs import MOST
+from .separator import Separator
+from .stream import BLOCK, OVERLAP, Stream
+
+SUBTYPES = {"wav": "FLOAT", "flac": "PCM_24"}
+RF64_FROM = 2**32 - 2**20  # bytes that no WAV can hold
+PEAK = 1 - 2**-20  # the largest sample that FLAC is given
+
+
+class Target(NamedTuple):
+    """Where and how outputs are written."""
+
+    folder: Path
+    format: str = "wav"
+    force: bool = False
+
+    def path(self, recording: Path, source: int) -> Path:
+        """The file of output `source`, from 0: its name counts from 1."""
+        return self.folder / f"{recording.stem}-{source + 1}.{self.format}"
+
+
+def find(names: Sequence[str]) -> list[Path]:
+    """The recordings that names, folders (what lies directly inside) and patterns stand for.
+
+    Raises `UserError` for a folder or pattern without recordings. A name that is no file stays in
+    the list, to be reported like any file that cannot be read.
+    """
+    found: dict[Path, None] = {}
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            inside = sorted(file for file in path.iterdir() if _is_audio(file))
+            if not inside:
+                raise UserError(f"{name}: no audio files in this folder")
+        elif not path.exists() and any(letter in name for letter in "*?["):
+            base = Path(path.anchor)
+            inside = sorted(base.glob(str(path.relative_to(base))))
+            if not inside:
+                raise UserError(f"{name}: no file matches")
+        else:
+            inside = [path]
+        found.update(dict.fromkeys(inside))
+    return list(found)
+
+
+def _is_audio(file: Path) -> bool:
+    suffixes = {*soundfile.available_formats(), "AIF", "OPUS"} - {"RAW"}
+    hidden = file.name.startswith(".")
+    return file.is_file() and not hidden and file.suffix[1:].upper() in suffixes
+
+
+def check_target(target: Target, recordings: Sequence[Path]) -> None:
+    """`UserError` if the folder cannot be one, or two recordings would have the same outputs."""
+    if target.format not in SUBTYPES:
+        raise UserError(f"format: no {target.format!r} among {', '.join(SUBTYPES)}")
+    if target.folder.exists() and not target.folder.is_dir():
+        raise UserError(f"{target.folder}: is a file; the last path is the folder for the outputs")
+    stems: dict[str, Path] = {}
+    for path in recordings:
+        if path.stem in stems:
+            raise UserError(f"{stems[path.stem]}, {path}: their outputs would have the same names")
+        stems[path.stem] = path
+
+
+class Excerpt(NamedTuple):
+    """What a picture of a separation shows: the first block."""
+
+    mix: np.ndarray  # (n,), the channel whose images the outputs are
+    est: np.ndarray  # (K, n)
+    fs: int
+    changes: list[float]  # by each iteration
+
+
+def separate_file(
+    path: Path,
+    target: Target,
+    separator: Callable[[int, int], Separator],
+    n_src: int | None = None,
+    block: float = BLOCK,
+    keep: Sequence[Path] = (),
+    plot: Callable[[Excerpt], bytes] | None = None,
+) -> dict[str, Any]:
+    """Separate one recording; what was done, as plain data.
+
+    `separator(fs, channels)` gives what separates recordings of that rate in Hz. Outputs have the
+    recording's rate, length and level. WAV is 32-bit float; FLAC is 24-bit, and where a sample
+    would clip, all outputs are scaled by one factor, the result's `gain`. Files in `keep` are never
+    replaced. `plot` makes a PNG of the first block. Raises `UserError` and writes nothing if
+    anything is wrong.
+    """
+    start = time.monotonic()
+    with _naming(path), opened(path) as file:
+        chosen = separator(file.samplerate, file.channels)
+        outputs = [target.path(path, k) for k in range(n_src or file.channels)]
+        picture = target.folder / f"{path.stem}.png" if plot else None
+        _check_outputs([*outputs, *([picture] if picture else [])], target.force, keep)
+        fs, seconds = file.samplerate, file.frames / file.samplerate
+        watch = Watch(fs, chosen.window, chosen.model_fs)
+        excerpts: list[Excerpt] = []
+
+        def seen(part: np.ndarray, est: np.ndarray, W: np.ndarray, changes: list[float]) -> None:
+            if plot and not excerpts:
+                excerpts.append(Excerpt(part[chosen.mic].copy(), est.copy(), fs, changes))
+            watch(part, est, W, changes)
+
+        stream = Stream(chosen, block, seen)
+        with _folder(target.folder), tempfile.TemporaryFile(dir=target.folder) as spool:
+            peak = 0.0
+            for est in _streamed(file, stream, path.name, start):
+                spool.write(est.T.astype(np.float32).tobytes())
+                peak = max(peak, float(np.abs(est).max(initial=0)))
+            gain = PEAK / peak if target.format == "flac" and peak > PEAK else 1.0
+            elapsed = time.monotonic() - start  # drawing takes longer than separating
+            image = plot(excerpts[0]) if plot else b""
+            write(spool, outputs, fs, target.format, gain)
+            if picture:
+                write_bytes(picture, image)
+    return {
+        "input": str(path),
+        "outputs": [str(output) for output in outputs],
+        "plot": str(picture) if picture else None,
+        "channels": file.channels,
+        "fs": fs,
+        "samples": file.frames,
+        "seconds": round(seconds, 3),
+        "blocks": stream.blocks,
+        "gain": gain,
+        "elapsed": round(elapsed, 3),
+        "real_time_factor": round(elapsed / seconds, 4),
+        "diagnosis": watch.report(),
+    }
+
+
+def _streamed(
+    file: soundfile.SoundFile, stream: Stream, title: str, start: float
+) -> Iterator[np.ndarray]:
+    """The outputs (K, m) of a recording, as they come; the progress of long ones is shown."""
+    step = max(1, round(stream.length * (1 - OVERLAP)))
+    starts = range(0, file.frames, step)
+
+    def note() -> str:
+        return f"real-time factor {(time.monotonic() - start) * file.samplerate / file.tell():.2f}"
+
+    shown = progress(starts, title, "blocks", note) if len(starts) > 1 else starts
+    for first in shown:
+        yield stream.push(_read(file, first, min(first + step, file.frames)))
+    yield stream.flush()
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Errors in the block say which recording they are of."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[soundfile.SoundFile]:
+    """An open recording of 2 to 32 channels; `UserError` if it is none."""
+    if not path.is_file():
+        raise UserError("no such file")
+    if path.stat().st_size == 0:
+        raise UserError("is empty")
+    try:
+        file = soundfile.SoundFile(path)
+    except (OSError, RuntimeError) as error:
+        reason = str(error).rpartition(": ")[2] or str(error)
+        raise UserError(f"cannot be read as audio ({reason})") from error
+    with file:
+        if file.channels == 1:
+            raise UserError("1 channel; separation needs one for each of two microphones or more")
+        if file.channels > MOST:
+            raise UserError(f"{file.channels} channels, at most {MOST} can be separated")
+        if file.frames == 0:
+            raise UserError("holds no samples")
+        yield file
+
+
+def _check_outputs(outputs: Sequence[Path], force: bool, keep: Sequence[Path]) -> None:
+    kept = {path.resolve() for path in keep}
+    for output in outputs:
+        if output.resolve() in kept:
+            raise UserError(f"{output} is itself a recording to separate; choose another folder")
+        if output.exists() and not force:
+            raise UserError(f"{output} exists already; --force replaces it")
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """Make the folder; remove it again if it is new and nothing came into it."""
+    made = not path.exists()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:  # no permission, no space
+        raise UserError(f"{path} cannot be written ({error.strerror})") from error
+    finally:
+        if made and path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def _read(file: soundfile.SoundFile, start: int, end: int) -> np.ndarray:
+    """Samples [start, end) as float32 (M, end - start)."""
+    try:
+        file.seek(start)
+        audio = file.read(end - start, dtype="float32", always_2d=True)
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"cannot be read as audio ({error})") from error
+    if len(audio) < end - start:
+        raise UserError(f"ends before the {file.frames} samples that it should hold")
+    if not np.isfinite(audio).all():
+        raise UserError("holds samples that are not finite (NaN or infinite)")
+    return np.ascontiguousarray(audio.T)
+
+
+def write(spool: IO[bytes], outputs: Sequence[Path], fs: int, format: str, gain: float) -> None:
+    """Write the samples waiting in `spool`, float32 (N, K), to one file a source."""
+    K = len(outputs)
+    size = spool.tell() // K
+    container = "RF64" if format == "wav" and size > RF64_FROM else format.upper()
+    spool.seek(0)
+    with ExitStack() as stack:
+        files: list[soundfile.SoundFile] = []
+        for output in outputs:
+            temporary = stack.enter_context(atomic(output))
+            file = soundfile.SoundFile(temporary, "w", fs, 1, SUBTYPES[format], format=container)
+            files.append(stack.enter_context(file))
+        while data := spool.read(4 * K * 2**16):
+            samples = gain * np.frombuffer(data, np.float32).reshape(-1, K)
+            for k, file in enumerate(files):
+                file.write(samples[:, k])

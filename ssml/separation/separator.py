@@ -1,0 +1,297 @@
+"""The library's entry: mixtures as arrays or tensors in, the sources' images out.
+
+Fewer sources than microphones (K < M): the mixture is first reduced to K channels. The filters that
+are returned, and the scale, are those of reduction and demixing together.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ssml import pretrained
+from ssml.files.errors import UserError
+from ssml.iva import auxiva, checkpoint, demixing
+from ssml.iva.auxiva import Demixing
+from ssml.iva.checkpoint import Trained
+from ssml.iva.models import CLASSICAL, SourceModel
+from ssml.iva.reduction import reduction
+from ssml.iva.stft import Stft
+from ssml.iva.updates import UPDATES
+
+from . import diagnostics
+from .inputs import checked, fitted, resampled, whole
+
+Array = TypeVar("Array", np.ndarray, Tensor)
+
+RATE = 16000  # Hz, of every learned model
+# of what a filter lets through, over what the microphone hears: outputs that cancel each other by
+# more than 70 dB are rounding
+LOUDEST = 3e3
+WINDOW = 0.128  # s, about, where no n_fft is given: 2048 samples at 16 kHz
+
+
+def separate(
+    mix: Array,
+    *,
+    model: Any = "laplace",
+    rule: str = "iss",
+    n_iter: int = 20,
+    n_src: int | None = None,
+    fs: int = 16000,
+    n_fft: int | None = None,
+    hop: int | None = None,
+    mic: int = 0,
+) -> Array:
+    """Separate mixtures (..., M, N) into the images of their sources at `mic`, (..., K, N).
+
+    Arguments and errors are those of `Separator`.
+    """
+    given = {"model": model, "rule": rule, "n_iter": n_iter, "n_src": n_src}
+    return Separator(**given, fs=fs, n_fft=n_fft, hop=hop, mic=mic)(mix)
+
+
+class Separator:
+    """A separator to use many times; computes without gradients, in the mixture's precision.
+
+    model: "laplace", "gauss", "nmf", the name of a trained model that is shipped (`ssml models`),
+        the path of one, what `load` gave, or a callable (or `nn.Module`)
+        `power -> weights` or `power, memory -> (weights, memory)`; power and weights
+        (..., K, F, T), memory None at first. rule: "iss", "iss6", "ip" or "ip2".
+    n_src: K sources, at most as many as the microphones; None: as many.
+    fs: sampling rate in Hz. A checkpoint's model works at 16 kHz: other rates are resampled to it
+        and back.
+    n_fft, hop: of the STFT, in samples. None: the checkpoint's; else the power of two nearest to
+        128 ms (2048 at 16 kHz), and a quarter of it.
+    mic: the microphone, from 0, whose level and delay the outputs have.
+    device: where NumPy mixtures are computed; torch mixtures stay where they are.
+
+    Raises `UserError` for anything that cannot be used.
+    """
+
+    def __init__(
+        self,
+        model: Any = "laplace",
+        *,
+        rule: str = "iss",
+        n_iter: int = 20,
+        n_src: int | None = None,
+        fs: int = 16000,
+        n_fft: int | None = None,
+        hop: int | None = None,
+        mic: int = 0,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        if rule not in UPDATES:
+            raise UserError(f"rule: no {rule!r} among {', '.join(UPDATES)}")
+        self.n_iter = whole("n_iter", n_iter, least=0)
+        self.n_src = None if n_src is None else whole("n_src", n_src, least=2)
+        self.fs = self.model_fs = whole("fs", fs, least=1)
+        self.mic = whole("mic", mic, least=0)
+        self.rule = UPDATES[rule]
+        self.device = torch.device(device)
+        self._network: nn.Module | None = None  # of a checkpoint: ours to move to a device
+        if isinstance(model, str) and model in CLASSICAL:
+            self.model: SourceModel = CLASSICAL[model]()
+        elif isinstance(model, str | Path | Trained):
+            trained = model if isinstance(model, Trained) else load(model)
+            name = "the model" if isinstance(model, Trained) else str(model)
+            _same_stft(name, trained.stft, n_fft, hop)
+            n_fft, hop, self.model_fs = trained.stft.n_fft, trained.stft.hop, RATE
+            self._network = trained.network
+            self.model = adapted(trained.network)
+        elif callable(model):
+            self.model = adapted(model)
+        else:
+            raise UserError(f"model: {model!r} is neither a name, a file, nor a callable")
+        n_fft = _nearest_power(WINDOW * fs) if n_fft is None else whole("n_fft", n_fft, least=2)
+        self.stft = Stft(n_fft, n_fft // 4 if hop is None else whole("hop", hop, least=1))
+
+    @property
+    def window(self) -> float:
+        """Length of the STFT's window in s."""
+        return self.stft.n_fft / self.model_fs
+
+    def __call__(self, mix: Array) -> Array:
+        """Separate mixtures (..., M, N), floating point, into (..., K, N)."""
+        return self.go_on(mix)[0]
+
+    @torch.no_grad()
+    def go_on(
+        self, mix: Array, start: Array | None = None, changes: list[float] | None = None
+    ) -> tuple[Array, Array]:
+        """Outputs (..., K, N) and `filters` (..., F, K, M); `start`: filters to begin with.
+
+        Those of the recording's part before save iterations, and keep the order of the sources.
+        `changes` is given one number an iteration: see `diagnostics.change`.
+        """
+        x = self._tensor(mix)
+        level = exponent(x)
+        at_model = resampled(x * level, self.fs, self.model_fs)
+        X = self.stft.forward(at_model)
+        Z, T, axes = self._reduced(X, None if start is None else torch.as_tensor(start).to(X))
+        given = (Z, self.model, self.rule, self.n_iter)
+        if changes is None:
+            last = auxiva.demix(*given)
+        else:
+            *_, last = diagnostics.followed(auxiva.iterate(*given), changes)
+        W = self._scaled(last.W, T, axes, X)
+        est = self.stft.inverse(demixing.apply(W, X), at_model.shape[-1])
+        if W.shape[-2] == W.shape[-1]:  # what rounding of ill-conditioned filters leaves over
+            rest = at_model[..., self.mic, None, :] - est.sum(-2, keepdim=True)
+            est = est + rest / W.shape[-2]
+        est = fitted(resampled(est, self.model_fs, self.fs), x.shape[-1]) / level
+        if not torch.isfinite(est).all():
+            raise UserError(f"mix: no finite outputs after {self.n_iter} iterations; try fewer")
+        return _like(est, mix), _like(W, mix)
+
+    def filters(self, mix: Array) -> Array:
+        """The demixing filters W (..., F, K, M), complex: the outputs' STFT is `W X`.
+
+        Their scale is that of the outputs, the images at `mic`. Where a learned model resamples,
+        they are of 16 kHz.
+        """
+        return self.go_on(mix)[1]
+
+    @torch.no_grad()
+    def states(self, mix: Array) -> Iterator[Demixing]:
+        """Yield X, W and Y before the first and after each iteration, Y scaled as the outputs."""
+        x = self._tensor(mix)
+        level = exponent(x)
+        X = self.stft.forward(resampled(x * level, self.fs, self.model_fs))
+        Z, T, rest = self._reduced(X, None)
+        for state in auxiva.iterate(Z, self.model, self.rule, self.n_iter):
+            yield Demixing(X / level[..., None], self._scaled(state.W, T, rest, X))
+
+    def _tensor(self, mix: Any) -> Tensor:
+        """The mixture as a checked tensor, and the model where it is."""
+        x = checked(mix)
+        if isinstance(mix, np.ndarray):
+            x = x.to(self.device)
+        M = x.shape[-2]
+        if self.n_src is not None and self.n_src > M:
+            raise UserError(f"n_src: {self.n_src} sources need as many microphones, not {M}")
+        if self.mic >= M:
+            raise UserError(f"mic: {self.mic} is not within 0..{M - 1}, the mixture's channels")
+        if self._network is not None:
+            self._network.to(x.device)
+        return x
+
+    def _reduced(self, X: Tensor, start: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor]:
+        """`Z = T X` (..., K, F, T) to iterate on, T (..., F, K, M), and the axes left out.
+
+        See `reduction`; T None stands for the identity.
+        """
+        M = X.shape[-3]
+        K = self.n_src or M
+        if X.shape[-1] < K:
+            raise UserError(
+                f"mix: too short for {K} sources, which need as many frames of "
+                f"{self.stft.n_fft} samples; give a longer recording"
+            )
+        if K == M and start is None:
+            return X, None, X.new_empty(0)
+        T, rest = reduction(X, K, start)
+        return demixing.apply(T, X.to(T.dtype)).to(X.dtype), T, rest
+
+    def _scaled(self, W: Tensor, T: Tensor | None, rest: Tensor, X: Tensor) -> Tensor:
+        """Filters (..., F, K, M) of the microphones, with outputs that are images at `mic`.
+
+        Where there is nothing to separate, the first output is the microphone's signal.
+        """
+        if T is None:
+            scaled = demixing.project_back(W, self.mic)
+        else:
+            # the axes left out are rows of their own: a square matrix has the inverse that scales
+            full = torch.cat([W.to(T.dtype) @ T, rest], dim=-2)
+            scaled = demixing.project_back(full, self.mic)[..., : W.shape[-2], :].to(W.dtype)
+        level = torch.linalg.vector_norm(torch.view_as_real(X), dim=(-2, -1)).mT  # (..., F, M)
+        let_through = (scaled.abs() * level[..., None, :]).amax((-2, -1))
+        nothing = (scaled == 0).all(-1).all(-1) | (let_through > LOUDEST * level[..., self.mic])
+        alone = torch.zeros_like(scaled[..., 0, :])
+        alone[..., self.mic] = 1
+        scaled = torch.where(nothing[..., None, None], 0, scaled)
+        scaled[..., 0, :] += nothing[..., None] * alone
+        return scaled
+
+
+def exponent(x: Tensor) -> Tensor:
+    """The power of two (..., 1, 1) that brings x (..., M, N) near [-1, 1]: no digit is lost."""
+    largest = x.abs().amax((-2, -1), keepdim=True)
+    most = int(np.log2(torch.finfo(x.dtype).max)) - 1
+    return torch.ldexp(torch.ones_like(largest), -largest.frexp().exponent.clamp(-most, most))
+
+
+def adapted(model: Callable[..., Any]) -> SourceModel:
+    """Make a source model of any callable; what it returns is checked, and may broadcast."""
+    remembers = _remembers(model)
+    dtype = None
+    if isinstance(model, nn.Module):
+        dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), None)
+
+    def weigh(power: Tensor, memory: Any = None) -> tuple[Tensor, Any]:
+        # a bin with nothing to separate may overflow: silent to a model, it does not spoil the rest
+        given = power.nan_to_num(0, 0, 0).to(dtype or power.dtype)
+        result = model(given, memory) if remembers else model(given)
+        U, memory = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
+        if not isinstance(U, Tensor):
+            raise UserError(f"model: returned {type(U).__name__}, not a tensor of weights")
+        try:
+            U = U.to(power).expand_as(power)
+        except RuntimeError:
+            shapes = f"{tuple(U.shape)} for power {tuple(power.shape)}"
+            raise UserError(f"model: returned weights {shapes}") from None
+        if not (U > 0).all() or not torch.isfinite(U).all():
+            raise UserError("model: returned weights that are not positive and finite")
+        return U, memory
+
+    return weigh
+
+
+def _remembers(model: Callable[..., Any]) -> bool:
+    """Whether `model` takes a memory: a second argument called so, or without a default."""
+    try:
+        called = model.forward if isinstance(model, nn.Module) else model
+        second = list(inspect.signature(called).parameters.values())[1]
+    except (ValueError, TypeError, IndexError):
+        return False
+    required = second.default is second.empty and second.kind is second.POSITIONAL_OR_KEYWORD
+    return second.name == "memory" or required
+
+
+def load(model: str | Path) -> Trained:
+    """A trained source model with its STFT and card, by path or by the name of a shipped one.
+
+    In evaluation mode, on the CPU. Raises `UserError` where there is none, or it is broken.
+    """
+    return checkpoint.load(find_model(model))
+
+
+def find_model(model: str | Path) -> Path:
+    """The file of a trained model, given as a path or by the name of one that is shipped."""
+    if isinstance(model, Path) or "/" in model or model.endswith(".safetensors"):
+        return Path(model)
+    shipped = pretrained.path(model)
+    if shipped is None:
+        known = ", ".join([*CLASSICAL, *pretrained.names()])
+        raise UserError(f"model: no {model!r} among {known}; or name a .safetensors file")
+    return shipped
+
+
+def _same_stft(name: str, stft: Stft, n_fft: int | None, hop: int | None) -> None:
+    """An STFT that was asked for must be the model's."""
+    for key, asked, own in (("n_fft", n_fft, stft.n_fft), ("hop", hop, stft.hop)):
+        if asked not in (None, own):
+            raise UserError(f"{key}: {asked}, but {name} was trained for {own}; leave it out")
+
+
+def _nearest_power(samples: float) -> int:
+    return 2 ** max(6, round(np.log2(samples)))
+
+
+def _like(x: Tensor, mix: Array) -> Any:
+    return x.cpu().numpy() if isinstance(mix, np.ndarray) else x

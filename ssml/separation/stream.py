@@ -1,0 +1,128 @@
+"""Separation block by block, of a recording as it comes or as it is read: bounded memory.
+
+Blocks are equally long and overlap by a quarter; the last one reaches back to be as long. A block
+begins with the filters of the one before, and its sources are put in the order in which the outputs
+correlate best with those before, where the two overlap. There they are faded into each other.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from ssml.files.errors import UserError
+
+BLOCK = 60.0  # s
+OVERLAP = 0.25  # of a block
+LONGEST = 86400  # s
+
+
+class Separates(Protocol):
+    """What a `Stream` needs of a `Separator`."""
+
+    fs: int
+    n_src: int | None
+
+    def go_on(self, mix: np.ndarray, start: np.ndarray | None, changes: Any) -> Any: ...
+
+
+class Stream:
+    """Separates a mixture, NumPy arrays, that comes in pieces of any length.
+
+        stream = Stream(Separator(fs=16000), block=10)
+        while ...:
+            est = stream.push(piece)  # (M, n) -> (K, m), the samples that are ready, maybe none
+        est = stream.flush()  # the rest
+
+    All outputs together are as long as all pieces, and do not depend on how they were cut. A
+    sample comes out when at most `latency` further samples have been pushed; that is also what a
+    stream remembers. `block` is in seconds: longer ones separate better, until the speakers move.
+    `watch(block, outputs, filters, changes)` is called for every block with its samples (M, n), the
+    outputs (K, m) at its end, the filters (F, K, M), and how much each iteration changed them.
+    Raises `UserError` for samples that cannot be separated; the next piece begins a new stream.
+    """
+
+    def __init__(
+        self,
+        separator: Separates,
+        block: float = BLOCK,
+        watch: Callable[[np.ndarray, np.ndarray, np.ndarray, list[float]], None] | None = None,
+    ) -> None:
+        if not 0 < block <= LONGEST or round(block * separator.fs) < 4:
+            raise UserError(f"block: {block} s is not within 0..{LONGEST}")
+        self.separator, self.watch = separator, watch
+        self.length = round(block * separator.fs)
+        self.overlap = round(self.length * OVERLAP)
+        self.blocks = 0  # separated so far
+        self._restart()
+
+    def _restart(self) -> None:
+        self._last: np.ndarray | None = None  # the block before, (M, n)
+        self._new: list[np.ndarray] = []  # what no block has held yet
+        self._tail: np.ndarray | None = None  # (K, n), outputs to be faded into the next block's
+        self._W: np.ndarray | None = None  # filters of the last block, in the order of the outputs
+
+    @property
+    def latency(self) -> int:
+        """Samples after which a sample has come out, at most: the length of a block."""
+        return self.length
+
+    def push(self, piece: np.ndarray) -> np.ndarray:
+        """Take samples (M, n); give those of the outputs that are ready, (K, m)."""
+        if piece.ndim != 2:
+            raise UserError(f"piece: {piece.ndim}-D; the shape must be (channels, samples)")
+        if self._new and len(self._new[0]) != len(piece):
+            raise UserError(f"piece: {len(piece)} channels after {len(self._new[0])}")
+        ready = [np.zeros((self.separator.n_src or len(piece), 0), piece.dtype)]
+        self._new.append(piece[:, :0])
+        while piece.shape[1]:
+            # at first a whole block is missing, then what the next one has beyond this one
+            step = self.length - (0 if self._tail is None else self.overlap)
+            missing = step - sum(part.shape[1] for part in self._new)
+            self._new.append(piece[:, :missing].copy())
+            if piece.shape[1] >= missing:
+                ready.append(self._separated())
+            piece = piece[:, missing:]
+        return np.concatenate(ready, -1)
+
+    def flush(self) -> np.ndarray:
+        """The outputs (K, m) of all that was pushed and has not come out; the stream ends."""
+        if not self._new:
+            raise UserError("stream: nothing was pushed")
+        complete = self._tail is not None and not any(part.shape[1] for part in self._new)
+        parts = [] if complete else [self._separated()]
+        assert self._tail is not None
+        parts.append(self._tail)
+        self._restart()
+        return np.concatenate(parts, -1)
+
+    def _separated(self) -> np.ndarray:
+        """Separate a block that ends with the new samples; its outputs up to the tail it leaves."""
+        new = np.concatenate(self._new, -1)
+        block = new if self._last is None else np.concatenate([self._last, new], -1)
+        block, changes = block[:, -self.length :], []
+        tail, W_before = self._tail, self._W
+        self._restart()  # if this block is refused, the next piece begins a new stream
+        est, W = self.separator.go_on(block, W_before, changes)
+        if tail is not None:
+            n = tail.shape[-1]
+            est = est[:, -n - new.shape[-1] :]  # the last block reaches back further
+            found = order(tail, est[:, :n])
+            est, W = est[found], W[:, found]
+            fade = (np.arange(n, dtype=est.dtype) + 0.5) / n
+            est[:, :n] = (1 - fade) * tail + fade * est[:, :n]
+        if self.watch is not None:
+            self.watch(block, est, W, changes)
+        ready = max(0, est.shape[-1] - self.overlap)
+        self._last, self._W, self._new, self._tail = block, W, [block[:, :0]], est[:, ready:]
+        self.blocks += 1
+        return est[:, :ready]
+
+
+def order(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """The order of `after` (K, n) whose correlation coefficients with `before` sum highest."""
+    from scipy.optimize import linear_sum_assignment  # takes half a second
+
+    norms = [np.linalg.norm(x, axis=-1).clip(min=1e-12) for x in (before, after)]
+    correlation = (before @ after.T) / (norms[0][:, None] * norms[1])
+    return linear_sum_assignment(correlation, maximize=True)[1]

@@ -1,0 +1,1 @@
+"""Learning a source model: the one training loop, on one or several devices."""

@@ -1,0 +1,282 @@
+"""Learning the surrogate: back-propagate a separation loss through the iterations of AuxIVA."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from ssml.config.params import VariantParams
+from ssml.data.shards import Batch, Mixtures
+from ssml.files.io import write_bytes
+from ssml.files.progress import progress
+from ssml.files.provenance import generator
+from ssml.iva import auxiva, checkpoint, losses
+from ssml.iva.stft import Stft
+from ssml.iva.updates import UPDATES
+
+from .distributed import Share
+
+Row = dict[str, Any]
+COLUMNS = ("step", "loss", "grad_norm", "si_sdr", "skipped")
+WARM_NORMS = 10  # gradient norms to have seen before their percentile clips
+
+
+class Trainer:
+    """One training: the network, its moving average, the optimiser, and what happened so far.
+
+    All randomness is drawn from `(seed, step)`, so the state is tensors and a history: a training
+    that goes on from its checkpoint ends with the same bits as one that was never interrupted.
+    """
+
+    def __init__(
+        self,
+        params: VariantParams,
+        seed: int,
+        fs: int,
+        device: torch.device,
+        share: Share = Share(),  # noqa: B008
+        start: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """`start` are weights to begin with; those it has not begin as in any training."""
+        self.params, self.seed, self.fs, self.device = params, seed, fs, device
+        self.share, self.start = share, start
+        self.stft = Stft(**params.stft.model_dump())
+        self.loss, self.rule = losses.LOSSES[params.loss], UPDATES[params.rule]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network = checkpoint.build(params.network, self.stft.bins).to(device)
+        if start is not None:
+            checkpoint.begin(self.network, start)
+        self.shared_cost = share.synchronised(_Cost(self))
+        self.average = {key: value.clone() for key, value in self.network.state_dict().items()}
+        self.best = {key: value.clone() for key, value in self.average.items()}
+        self.best_si_sdr = -np.inf
+        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=params.lr)
+        self.norms = np.zeros(0)  # of the gradients, one a step that was taken
+        self.history: list[Row] = []
+        self.skipped = 0
+        self.run: str | None = None  # id of the tracked run that this training belongs to
+
+    # --- one step -------------------------------------------------------------------------------
+
+    def cost(self, batch: Batch, n_iter: int) -> Tensor:
+        """Mean permutation-invariant loss of a batch after `n_iter` iterations."""
+        mix, ref = (torch.from_numpy(audio).to(self.device) for audio in batch)
+        X, recompute = self.stft.forward(mix), self.params.recompute
+        Y = auxiva.demix(X, self.network, self.rule, n_iter, recompute).projected_back().Y
+        est = losses.Sources(self.stft.inverse(Y, mix.shape[-1]), Y)
+        cost = self.loss(est, losses.Sources(ref, self.stft.forward(ref)))
+        return losses.pit(cost)[0].mean()
+
+    def learning_rate(self, step: int) -> float:
+        """Linear warm-up, constant, then linear to a share of `decay` over the second half."""
+        rise = min(1.0, (step + 1) / (self.params.warmup + 1))
+        fall = min(1.0, 2 * (1 - step / self.params.steps))
+        return self.params.lr * rise * max(fall, self.params.decay)
+
+    def step(self, step: int, batch: Batch) -> Row:
+        """One update of the weights; a step whose gradient is not finite is skipped and counted."""
+        low, high = self.params.iterations
+        n_iter = int(generator(self.seed, "iterations", step).integers(low, high + 1))
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.learning_rate(step)
+        self.optimiser.zero_grad()
+        loss = self.shared_cost(batch, n_iter)
+        loss.backward()
+        mean, norm = self.share.mean(loss), self._clip()
+        if np.isfinite(norm):
+            self.optimiser.step()
+            self._average(step)
+        else:
+            self.skipped += 1
+        return {"step": step + 1, "loss": mean, "grad_norm": norm, "skipped": self.skipped}
+
+    def _clip(self) -> float:
+        """Clip at a percentile of the past norms (AutoClip, Seetharaman et al. 2020)."""
+        weights = [p for p in self.network.parameters() if p.grad is not None]
+        norm = float(torch.nn.utils.get_total_norm([p.grad for p in weights if p.grad is not None]))
+        if np.isfinite(norm):
+            self.norms = np.append(self.norms, norm)
+            if len(self.norms) > WARM_NORMS:
+                limit = float(np.percentile(self.norms, self.params.clip))
+                torch.nn.utils.clip_grads_with_norm_(weights, limit, torch.tensor(norm))
+            else:
+                torch.nn.utils.clip_grads_with_norm_(weights, 1.0, torch.tensor(norm))
+        return norm
+
+    @torch.no_grad()
+    def _average(self, step: int) -> None:
+        decay = min(self.params.average, (1 + step) / (10 + step))
+        for key, value in self.network.state_dict().items():
+            if value.is_floating_point():
+                self.average[key].lerp_(value, 1 - decay)
+            else:
+                self.average[key].copy_(value)
+
+    # --- validation -----------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def validate(self, dev: Mixtures) -> float:
+        """Mean SI-SDR in dB of the averaged weights at twice the least iterations of training."""
+        network = checkpoint.build(self.params.network, self.stft.bins).to(self.device)
+        network.load_state_dict(self.average)
+        network.eval()
+        scores = []
+        for example in dev:
+            mix = torch.from_numpy(example.mix).to(self.device)
+            ref = torch.from_numpy(example.reverberant).to(self.device)
+            n_iter = 2 * self.params.iterations[0]
+            est = auxiva.separate(mix, network, self.rule, n_iter, self.stft)
+            matrix = losses.si_sdr_matrix(est, ref, clamp=50)
+            scores.append(-float(losses.pit(-matrix)[0]))
+        return float(np.mean(scores))
+
+    def keep_best(self, si_sdr: float) -> None:
+        """Remember the averaged weights if they are the best so far on validation."""
+        if si_sdr > self.best_si_sdr:
+            self.best_si_sdr = si_sdr
+            self.best = {key: value.clone() for key, value in self.average.items()}
+
+    # --- state ----------------------------------------------------------------------------------
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that the next step depends on, as tensors and as JSON."""
+        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.items()}
+        tensors |= {f"best.{k}": v for k, v in self.best.items()}
+        for index, values in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"adam.{index}.{k}": torch.as_tensor(v) for k, v in values.items()}
+        tensors["norms"] = torch.from_numpy(self.norms)
+        notes = {
+            "history": self.history,
+            "skipped": self.skipped,
+            "run": self.run,
+            "best_si_sdr": self.best_si_sdr if np.isfinite(self.best_si_sdr) else None,
+        }
+        return tensors, notes
+
+    def restore(self, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
+        """Take back what `state` gave."""
+
+        def below(prefix: str) -> dict[str, Tensor]:
+            return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+
+        self.network.load_state_dict(below("network."))
+        self.average = {k: v.to(self.device) for k, v in below("average.").items()}
+        self.best = {k: v.to(self.device) for k, v in below("best.").items()}
+        adam: dict[int, dict[str, Tensor]] = {}
+        for key, value in below("adam.").items():
+            index, _, name = key.partition(".")
+            adam.setdefault(int(index), {})[name] = value
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": adam})
+        self.norms = tensors["norms"].numpy()
+        self.history = list(notes["history"])
+        self.skipped, self.run = notes["skipped"], notes["run"]
+        self.best_si_sdr = -np.inf if notes["best_si_sdr"] is None else notes["best_si_sdr"]
+
+
+class _Cost(nn.Module):
+    """A trainer's cost as a module: its gradients are synchronised once, not once an iteration."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        super().__init__()
+        self.network, self.cost = trainer.network, trainer.cost
+
+    def forward(self, batch: Batch, n_iter: int) -> Tensor:
+        return self.cost(batch, n_iter)
+
+
+def fit(
+    trainer: Trainer,
+    draw: Callable[..., Batch],
+    dev: Mixtures,
+    path: Path,
+    key: str,
+    log: Callable[[Row], None] = lambda row: None,
+) -> None:
+    """Run the steps that are left, with checkpoints of `key` at `path`; `log` gets each row.
+
+    draw: `(step, size, samples, seed, rank, ranks)` -> a batch, or of several processes the part
+    of this one. Of these the first alone validates, logs and writes.
+    """
+    params, share = trainer.params, trainer.share
+    done = len(trainer.history)
+    n_samples = round(params.seconds * trainer.fs)
+    title = f"train {path.stem}"
+    steps = range(done, params.steps)
+    shown = progress(steps, title, "steps", lambda: status(trainer)) if share.first else steps
+    for step, batch in _ahead(
+        lambda step: draw(step, params.batch, n_samples, trainer.seed, *share), shown, params.steps
+    ):
+        row = trainer.step(step, batch)
+        if not share.first:
+            continue
+        last = step + 1 == params.steps
+        if last or (step + 1) % params.validate_every == 0:
+            row["si_sdr"] = trainer.validate(dev)
+            trainer.keep_best(row["si_sdr"])
+        trainer.history.append(row)
+        log(row)
+        if last or (step + 1) % params.checkpoint_every == 0:
+            suspend(trainer, path, key)
+
+
+def _ahead(
+    draw: Callable[[int], Batch], steps: Iterable[int], end: int
+) -> Iterator[tuple[int, Batch]]:
+    """Each step with its batch, drawn in a thread while the step before is computed."""
+    waiting: dict[int, Future[Batch]] = {}
+    with ThreadPoolExecutor(1) as pool:
+        for step in steps:
+            batch = waiting.pop(step, None) or pool.submit(draw, step)
+            if step + 1 < end:
+                waiting[step + 1] = pool.submit(draw, step + 1)
+            yield step, batch.result()
+
+
+def suspend(trainer: Trainer, path: Path, key: str) -> None:
+    """Write the state to `path`, one file, whole or not at all."""
+    tensors, notes = trainer.state()
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    # one entry: safetensors writes several in any order
+    write_bytes(path, save(tensors, {"notes": json.dumps({"key": key, **notes})}))
+
+
+def resume(trainer: Trainer, path: Path, key: str) -> bool:
+    """Restore the state from `path` if it is there and of the same `key`, of all it depends on."""
+    if not path.is_file():
+        return False
+    try:
+        with safe_open(path, framework="pt") as file:
+            notes = json.loads((file.metadata() or {})["notes"])
+            if notes["key"] != key:
+                print(f"{path}: made by other parameters, data or code; not used", file=sys.stderr)
+                return False
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            trainer.restore(tensors, notes)
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        # nothing of it, where a part was taken already
+        made_of = (trainer.params, trainer.seed, trainer.fs, trainer.device)
+        fresh = Trainer(*made_of, trainer.share, trainer.start)
+        trainer.__dict__.update(fresh.__dict__)
+        print(f"{path}: not a whole checkpoint ({error}); not used", file=sys.stderr)
+        return False
+    return True
+
+
+def status(trainer: Trainer) -> str:
+    """The mean loss of the last steps and the last validation, in a few words."""
+    losses = [row["loss"] for row in trainer.history[-20:]]
+    checked = [row["si_sdr"] for row in trainer.history if "si_sdr" in row]
+    words = [f"loss {np.mean(losses):.2f}"] if losses else []
+    words += [f"dev SI-SDR {checked[-1]:.2f} dB"] if checked else []
+    words += [f"{trainer.skipped} steps skipped"] if trainer.skipped else []
+    return ", ".join(words)

@@ -1,0 +1,129 @@
+from typing import get_args
+
+import pytest
+import yaml
+
+from ssml.config import names, params
+from ssml.evaluation.asr import ASR
+from ssml.files.errors import UserError
+from ssml.iva.losses import LOSSES
+from ssml.iva.models import CLASSICAL, NETWORKS
+from ssml.iva.updates import UPDATES
+from tests.conftest import ROOT
+
+FILES = [ROOT / "params.yaml", *sorted((ROOT / "presets").glob("*.yaml"))]
+
+
+@pytest.fixture
+def values():
+    return yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_preset_is_whole(path):
+    assert params.load(path).separate.methods
+
+
+def test_names_are_those_of_the_dicts():
+    assert set(get_args(names.RuleName)) == set(UPDATES)
+    assert set(get_args(names.LossName)) == set(LOSSES)
+    assert set(get_args(names.ClassicalName)) == set(CLASSICAL)
+    assert set(get_args(names.NetworkName)) == set(NETWORKS)
+    assert set(get_args(names.RecogniserName)) == set(ASR)
+
+
+def broken(values, key, value):
+    *parents, last = key.split(".")
+    section = values
+    for parent in parents:
+        section = section[parent]
+    if value is KeyError:
+        del section[last]
+    else:
+        section[last] = value
+    return values
+
+
+@pytest.mark.parametrize(
+    "key, value, words",
+    [
+        ("mix.shards", 3, "mix.shards: unknown key"),
+        ("mix.shard", KeyError, "mix.shard: missing"),
+        ("mix.shard", "many", "mix.shard: .*integer"),
+        ("mix.shard", 0, "mix.shard: .*greater"),
+        ("scenes.t60", [0.6, 0.2], "scenes: t60: low 0.6 is above high 0.2"),
+        ("scenes.t60", [0.6], "scenes.t60.1"),
+        ("train.variants.learned-sdr.lr", "fast", "train.variants.learned-sdr.lr"),
+        ("train.variants.learned-sdr.loss", "mse", "train.variants.learned-sdr.loss: .*sdr"),
+        ("train.variants.learned-sdr.start", "x", "start: no 'x' among learned-coherence"),
+        ("train.variants.learned-sdr.start", "learned-sdr", "'learned-sdr' leads back to it"),
+        ("train.train", "trian", "train.train: no 'trian' among dev, test2"),
+        ("separate.sets", ["test9"], "separate.sets: no 'test9'"),
+        ("separate.methods.laplace-iss.model", "laplas", "no 'laplas' among .*laplace"),
+        ("separate.methods.laplace-iss.rule", "isss", "rule: .*'iss'"),
+        ("separate.methods.mixture", {"model": "laplace", "rule": "iss", "iterations": 1}, "taken"),
+        ("report.classical", "x", "report.classical: no 'x'"),
+        ("seed", None, "seed"),
+        ("scenes.t60", [-1, 0.6], "scenes.t60.0: .*greater than 0"),
+        ("separate.sets", [], "separate.sets: .*at least 1"),
+        ("separate.sets", ["test2", "test2"], "separate.sets: a set stands there twice"),
+        ("separate.stft", {"n_fft": 512, "hop": 500}, "separate.stft: hop: 500 is above half"),
+        (
+            "train.variants.learned-sdr.network",
+            {"name": "glo"},
+            "network: name: no 'glo' among glu",
+        ),
+        ("train.devices", 3, "train.devices: 3 cannot share variant 'learned-sdr's batch of 4"),
+        (
+            "separate.methods.learned-sdr-iss.stft",
+            {"n_fft": 512, "hop": 128},
+            "learned-sdr-iss.stft: a learned model brings its own; remove it",
+        ),
+    ],
+)
+def test_a_wrong_key_is_named_in_one_line(values, key, value, words):
+    with pytest.raises(UserError, match=words) as error:
+        params.parse(broken(values, key, value), "params.yaml")
+    assert "\n" not in str(error.value)
+    assert str(error.value).startswith("params.yaml: ")
+
+
+def test_a_variant_cannot_have_the_name_of_a_model_that_is_not_trained(values):
+    values["train"]["variants"]["laplace"] = values["train"]["variants"]["learned-sdr"]
+    with pytest.raises(UserError, match="train.variants.laplace: the name is taken"):
+        params.parse(values)
+
+
+def test_redrawn_mixtures_depend_on_their_own_set_alone(values):
+    assert params.parse(values).drawn == []
+    values["train"]["redraw"] = {"level": [-5, 5], "snr": [10, 30], "speed": [1, 1], "tone": 0}
+    before = params.parse(values).drawn
+    values["scenes"]["sets"]["test2"]["mixtures"] += 1
+    values["mix"]["shard"] += 1
+    values["mix"]["max_order"] += 1  # of the stored rooms
+    assert params.parse(values).drawn == before
+    values["mix"]["noise"] = "white"
+    assert params.parse(values).drawn != before
+
+
+@pytest.mark.parametrize("text, words", [("a: [", "not valid YAML"), ("- 1", "must hold sections")])
+def test_a_file_that_is_no_params_is_an_error(tmp_path, text, words):
+    (tmp_path / "p.yaml").write_text(text)
+    with pytest.raises(UserError, match=words):
+        params.load(tmp_path / "p.yaml")
+
+
+def test_a_missing_file_is_an_error(tmp_path):
+    with pytest.raises(UserError, match=r"p.yaml: cannot be read"):
+        params.load(tmp_path / "p.yaml")
+
+
+def test_sections_are_stages(values):
+    stages = {path.stem for path in (ROOT / "pipeline").glob("*.py")} - {
+        "__init__",
+        "arguments",
+        "listen",  # a second page of the section `report`
+        "respond",  # what `train.redraw` wants of `mix`
+        "ship",
+    }
+    assert set(values) - {"seed", "fs"} == stages

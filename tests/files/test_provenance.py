@@ -1,0 +1,82 @@
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ssml.files import provenance
+from tests.conftest import ROOT
+
+
+def test_a_generator_depends_on_its_key_alone():
+    one, two = (provenance.generator(1, "scene", "a").random(3) for _ in range(2))
+    assert np.array_equal(one, two)
+    for other in [(2, "scene", "a"), (1, "scene", "b"), (1, "scenea", ""), (1, "scene")]:
+        assert not np.array_equal(one, provenance.generator(*other).random(3))
+
+
+def test_modules_are_those_a_stage_imports():
+    found = provenance.modules("pipeline.scenes")
+    assert {
+        "pipeline.scenes",
+        "ssml.data.scenes",
+        "ssml.config.params",
+        "ssml.data.corpora",
+    } <= set(found)
+    assert not {"ssml.training.trainer", "ssml.iva.auxiva", "ssml.tracking"} & set(found)
+    trained = set(provenance.modules("pipeline.train"))
+    assert {"ssml.iva.auxiva", "ssml.iva.models.glu"} <= trained
+    assert (
+        not {"ssml.tracking", "ssml.tracking.store", "ssml.files.progress", "ssml.report.figures"}
+        & trained
+    )
+
+
+@pytest.fixture
+def project(tmp_path):
+    for folder in ("ssml", "pipeline"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+
+    def digest(stage):
+        command = f"from ssml.files import provenance; print(provenance.code('pipeline.{stage}'))"
+        out = subprocess.run(
+            [sys.executable, "-c", command],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return out.stdout
+
+    return tmp_path, digest
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_logic_changes_the_digest_and_comments_do_not(project):
+    root, digest = project
+    before = {stage: digest(stage) for stage in ("scenes", "separate")}
+    edit(
+        root / "ssml/iva/updates/iss.py",
+        "    K = G.shape[-1]\n",
+        "    # why\n\n    K = G.shape[-1]\n",
+    )
+    edit(root / "ssml/iva/updates/iss.py", '"""Steer', '"""Carefully steer')
+    assert {stage: digest(stage) for stage in before} == before
+    edit(root / "ssml/iva/updates/iss.py", "1 - norm", "2 - norm")
+    assert digest("separate") != before["separate"]
+    assert digest("scenes") == before["scenes"]
+
+
+def test_a_template_counts_for_the_stage_that_renders_it(project):
+    root, digest = project
+    before = {stage: digest(stage) for stage in ("report", "score")}
+    template = next((root / "ssml/report").glob("*.j2"))
+    template.write_text(template.read_text() + "<!-- more -->")
+    assert digest("report") != before["report"]
+    assert digest("score") == before["score"]

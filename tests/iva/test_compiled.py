@@ -1,0 +1,61 @@
+"""What numba keeps of the compiled kernels on disk: nothing on a full one, nothing stale."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests import disk
+from tests.conftest import ROOT
+
+
+@pytest.mark.slow
+def test_a_full_disk_keeps_no_kernel_but_stops_nothing(tmp_path):
+    """Numba compiles, and then fails to keep what it compiled."""
+    folder = tmp_path / "cache"
+    code = (
+        "import torch; from ssml.iva import kernels\n"
+        "P, L = kernels.sphere(torch.ones(2, 3, 4, dtype=torch.complex64), torch.tensor(1.0))\n"
+        "assert P.isfinite().all()"
+    )
+    with disk.mounted(folder, "4m") as mounted:
+        if not mounted:
+            pytest.skip("needs root, to mount a small disk")
+        with disk.full(folder):
+            environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder)}
+            done = subprocess.run(
+                [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True
+            )
+        assert not done.returncode, done.stderr.decode()
+        assert not list(folder.rglob("*.nbc"))
+
+
+@pytest.mark.slow
+def test_an_edited_file_is_compiled_anew(tmp_path):
+    """Numba looks at the file of the outermost function alone; the rules are in another."""
+    shutil.copytree(ROOT / "ssml", tmp_path / "ssml", ignore=shutil.ignore_patterns("__pycache__"))
+    rules = tmp_path / "ssml/iva/kernels/rules.py"
+
+    def moved():
+        code = (
+            "import torch; from ssml.iva import auxiva, models, updates\n"
+            "X = torch.randn(2, 3, 40, dtype=torch.complex64)\n"
+            "W = auxiva.demix(X, models.CLASSICAL['gauss'](), updates.UPDATES['iss'], 1).W\n"
+            "print(float(W[0, 0, 1].abs()) > 0)"
+        )
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True
+        )
+        assert not done.returncode, done.stderr.decode()
+        return done.stdout.decode().strip()
+
+    assert moved() == "True"
+    kept = sorted((tmp_path / "cache").rglob("*.nbc"))
+    assert moved() == "True" and sorted((tmp_path / "cache").rglob("*.nbc")) == kept
+    text = rules.read_text()
+    assert text.count("A[m, j] -= v[m] * here") == 1
+    rules.write_text(text.replace("A[m, j] -= v[m] * here", "A[m, j] -= 0 * v[m] * here"))
+    assert moved() == "False"

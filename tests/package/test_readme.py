@@ -1,0 +1,124 @@
+"""What the README and the docs tell people to type works."""
+
+import importlib.util
+import re
+import shlex
+import shutil
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from snakemake.cli import get_argument_parser
+
+from ssml.cli import main
+from ssml.config import params
+from ssml.iva.models import NETWORKS
+from ssml.separation import export
+from tests.conftest import ROOT, speechlike, tiny_model
+
+TEXTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+RUN = {"make", "cp", "ssml", "export", "source", "dvc", "git", "pip", "python", "aws", "snakemake"}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with recordings, parameters, and a model where the pipeline would put it."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", "params.yaml")
+    tiny_model("models/learned-sdr.safetensors", 512)
+    for path, K in (("meeting.wav", 2), ("four-microphones.wav", 4), ("recordings/a.wav", 2)):
+        Path(path).parent.mkdir(exist_ok=True)
+        soundfile.write(path, speechlike(K, seconds=0.3)[0].T, 16000)
+
+
+def snippets(path):
+    return re.findall(r"```python\n(.*?)```", path.read_text(), re.S)
+
+
+@pytest.mark.parametrize("path", [path for path in TEXTS if snippets(path)], ids=lambda p: p.name)
+def test_snippets_run_in_order_and_separate(path, folder, monkeypatch):
+    names = {}
+    monkeypatch.setitem(NETWORKS, "powers", None)  # a snippet sets it; taken back afterwards
+    for code in snippets(path):
+        exec(code, names)
+    est = np.asarray(names["est"])
+    assert est.shape == (len(est), 16000) and np.isfinite(est).all() and est.any()
+
+
+def shell_lines(path):
+    """The lines of the blocks that a shell may run; one that goes on in the next is one line."""
+    blocks = re.findall(r"```sh\n(.*?)```", path.read_text(), re.S)
+    return [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+
+
+def commands():
+    for path in TEXTS:
+        text = path.read_text()
+        lines = shell_lines(path)
+        rows = [line for line in text.splitlines() if line.startswith("|")]
+        lines += [span for row in rows for span in re.findall(r"`([^`]+)`", row) if " " in span]
+        for line in lines:
+            for command in re.split(r"&&", line.partition("#")[0]):
+                words = command.split()
+                if words and words[0] in RUN:
+                    yield command.strip()
+
+
+def test_every_line_of_a_shell_block_is_a_command_that_is_checked():
+    for path in TEXTS:
+        for line in shell_lines(path):
+            word = line.split()[0]
+            assert word in RUN, f"{path.name}: {line}"
+
+
+@pytest.mark.parametrize("command", sorted(set(commands())))
+def test_commands_do_what_they_say(command, folder, monkeypatch):
+    words = shlex.split(command)
+    if words[0] == "make":
+        targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M)
+        assert set(words[1:]) <= set(targets)
+    elif words[0] == "cp":
+        assert params.load(ROOT / words[1]) and words[2] == "params.yaml"
+    elif words[0] == "ssml":
+        # for real in test_export: it takes half a minute
+        made = {"fs": 16000, "difference": 0.0}
+        monkeypatch.setattr(export, "export", lambda trained, path, n_iter, n_src: made)
+        assert main.main(words[1:]) == 0
+    elif words[0] == "pip":
+        assert words[1] == "install" and len(words) > 2
+    elif words[0] == "python":
+        assert importlib.util.find_spec(words[2])
+    elif words[0] == "snakemake":
+        rules = re.findall(r"^rule (\w+):", (ROOT / "Snakefile").read_text(), re.M)
+        given = get_argument_parser().parse_args(words[1:])
+        named = {*given.targets, *(given.forcerun or ())}
+        assert {name for name in named if "/" not in name} <= set(rules)
+    else:
+        assert words[0] in RUN, command
+
+
+def test_every_extra_that_pip_is_told_of_exists():
+    """In the README, the docs, the Makefile and what the package itself advises."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = {}
+    for path in [*TEXTS, ROOT / "Makefile", *(ROOT / "ssml").rglob("*.py")]:
+        for group in re.findall(r"""['"](?:ssml|\.)\[([^\]{}]+)\]""", path.read_text()):
+            named |= dict.fromkeys(group.split(","), path.name)
+    assert named.keys() >= {"export", "plot", "asr", "bench", "pipeline", "dev"}
+    for extra, where in named.items():
+        assert extra in project["optional-dependencies"], f"{where}: {extra}"
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_links_lead_to_files(path):
+    for target in re.findall(r"\[[^\]]+\]\(([\w./-]+)\)", path.read_text()):
+        assert (path.parent / target).exists(), target
+
+
+def test_the_readmes_table_is_what_the_summary_prints():
+    """Its methods are those of params.yaml, and it is whole."""
+    (table,) = re.findall(r"<!-- summary -->\n(.*)<!-- /summary -->", TEXTS[0].read_text(), re.S)
+    for name in params.load(ROOT / "params.yaml").separate.methods:
+        assert f"| {name} |" in table.replace("**", "")

@@ -1,0 +1,117 @@
+"""The exported graph says what the library says, for any length, in real numbers."""
+
+import numpy as np
+import pytest
+import torch
+
+from ssml.files.errors import UserError
+from ssml.iva import auxiva, checkpoint
+from ssml.iva.models import CLASSICAL
+from ssml.iva.stft import Stft
+from ssml.iva.updates import UPDATES
+from ssml.separation import export, graph
+from tests.conftest import speechlike
+
+STFT, N_ITER = Stft(128, 32), 6
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A small network that says more than it does at first."""
+    torch.manual_seed(0)
+    args = {"name": "glu", "hidden": 8, "layers": 1}
+    network = checkpoint.build(args, STFT.bins).eval()
+    with torch.no_grad():
+        for value in network.parameters():
+            value.add_(0.05 * torch.randn_like(value))
+    return checkpoint.Trained(network, STFT, {})
+
+
+def mixture(K, n, seed=1):
+    return torch.from_numpy(speechlike(K, seconds=n / 16000, seed=seed)[0]).float()[None]
+
+
+@torch.no_grad()
+def expected(trained, mix):
+    return auxiva.separate(mix, trained.network, UPDATES["iss"], N_ITER, trained.stft)
+
+
+@pytest.mark.parametrize("K", [2, 3, 4])
+@pytest.mark.parametrize("n", [600, 4999])
+@pytest.mark.parametrize("last", [1, 1e-3])
+def test_the_real_form_is_the_librarys(trained, K, n, last):
+    mix = mixture(K, n)
+    mix[:, -1] *= last
+    separator = graph.Graph(trained.network, STFT, N_ITER, K)
+    with torch.no_grad():
+        torch.testing.assert_close(separator(mix), expected(trained, mix), atol=2e-5, rtol=0)
+
+
+def test_silence_and_identical_channels_stay_finite(trained):
+    separator = graph.Graph(trained.network, STFT, N_ITER, 2)
+    with torch.no_grad():
+        assert not separator(torch.zeros(1, 2, 1000)).any()
+        assert torch.isfinite(separator(mixture(2, 1000)[:, :1].expand(1, 2, -1))).all()
+
+
+def test_cholesky_and_its_inverse():
+    A = torch.randn(5, 4, 4, dtype=torch.complex128, generator=torch.Generator().manual_seed(0))
+    C = A @ A.mH
+    L, inverse = graph.lower_inverse(graph.Complex(C.real, C.imag))
+    torch.testing.assert_close(torch.complex(L.re, L.im), torch.linalg.cholesky(C))
+    eye = torch.complex(*(L.dot(inverse).re, L.dot(inverse).im))
+    torch.testing.assert_close(eye, torch.eye(4, dtype=C.dtype).expand_as(C))
+
+
+@pytest.mark.slow
+def test_onnx_and_torch_files_agree_with_the_library_at_any_length(trained):
+    onnx = pytest.importorskip("onnx")
+    program = export.traced(trained, mixture(2, 3200), N_ITER)
+    files = {export.run_onnx: export.to_onnx(program), export.run_pt2: export.to_pt2(program)}
+    for n in (128, 3200, 7001):
+        mix = mixture(2, n, seed=n)
+        for run, data in files.items():
+            np.testing.assert_allclose(run(data, mix.numpy()), expected(trained, mix), atol=1e-5)
+    made = onnx.load_from_string(files[export.run_onnx]).graph
+    real = {"FLOAT", "DOUBLE", "INT64", "BOOL"}
+    kinds = {onnx.TensorProto.DataType.Name(value.data_type) for value in made.initializer}
+    kinds |= {
+        onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type)
+        for value in [*made.input, *made.output, *made.value_info]
+    }
+    assert kinds <= real
+    assert made.input[0].type.tensor_type.shape.dim[2].dim_param
+
+
+@pytest.mark.parametrize(
+    "name, n_iter, n_src, message",
+    [
+        ("model.bin", 5, 2, "model.bin: name a file that ends in"),
+        ("model.onnx", 0, 2, "0 iterations"),
+        ("model.onnx", 5, 1, "1 sources"),
+    ],
+)
+def test_what_is_refused(trained, tmp_path, name, n_iter, n_src, message):
+    with pytest.raises(UserError, match=message):
+        export.export(trained, tmp_path / name, n_iter, n_src)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_remembers_is_refused(trained, tmp_path):
+    class Remembers(torch.nn.Module):
+        def forward(self, power, memory=None):
+            return CLASSICAL["nmf"]()(power, memory)
+
+    remembering = checkpoint.Trained(Remembers(), STFT, {"network": {"name": "low-rank"}})
+    with pytest.raises(UserError, match="^low-rank: remembers .* cannot be exported$"):
+        export.export(remembering, tmp_path / "model.onnx", 5, 2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_graph_that_differs_is_not_written(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "traced", lambda *_: None)
+    monkeypatch.setattr(export, "to_pt2", lambda _: b"")
+    monkeypatch.setattr(export, "run_pt2", lambda _, mix: mix)
+    with pytest.raises(UserError, match="differs by"):
+        export.export(trained, tmp_path / "model.pt2", 5, 2)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,116 @@
+"""Several processes train as one: parts of a batch, gradients averaged, the same weights."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ssml.config.params import VariantParams
+from ssml.data.shards import Mixtures, draw_batch
+from ssml.files.errors import UserError
+from ssml.training import distributed
+from ssml.training.distributed import Share
+from ssml.training.trainer import Trainer, fit, resume
+from tests.conftest import noise_shard
+
+PARAMS = VariantParams.model_validate(
+    {
+        "loss": "sdr",
+        "network": {"name": "glu", "hidden": 8, "layers": 1},
+        "rule": "iss",
+        "stft": {"n_fft": 256, "hop": 64},
+        "iterations": (2, 3),
+        "batch": 4,
+        "seconds": 0.3,
+        "steps": 6,
+        "lr": 0.01,
+        "warmup": 2,
+        "decay": 0.05,
+        "clip": 50,
+        "average": 0.5,
+        "recompute": False,
+        "validate_every": 3,
+        "checkpoint_every": 2,
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def shard(tmp_path_factory):
+    return noise_shard(tmp_path_factory.mktemp("mixtures") / "0.tar", 0.4)
+
+
+def train(share: Share, shard: Path, path: Path) -> None:
+    torch.set_num_threads(1)
+    mixtures = Mixtures([shard], 16000)
+    trainer = Trainer(PARAMS, 1, 16000, torch.device("cpu"), share)
+    resume(trainer, path, "key")
+    fit(trainer, partial(draw_batch, mixtures), mixtures, path, "key")
+
+
+def fail(share: Share) -> None:
+    raise SystemExit(2 if share.rank == 1 else 0)
+
+
+def trained(path: Path) -> Trainer:
+    trainer = Trainer(PARAMS, 1, 16000, torch.device("cpu"))
+    assert resume(trainer, path, "key")
+    return trainer
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_the_parts_of_a_batch_are_the_batch(shard, ranks):
+    mixtures = Mixtures([shard], 16000)
+    whole = draw_batch(mixtures, 3, 4, 2000, 5)
+    parts = [draw_batch(mixtures, 3, 4, 2000, 5, rank, ranks) for rank in range(ranks)]
+    assert all(len(part.mix) == 4 // ranks for part in parts)
+    assert np.array_equal(np.concatenate([part.mix for part in parts]), whole.mix)
+    assert np.array_equal(np.concatenate([part.ref for part in parts]), whole.ref)
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(shard, tmp_path):
+    train(Share(), shard, tmp_path / "one.safetensors")
+    distributed.each(2, train, shard, tmp_path / "two.safetensors")
+    one, two = trained(tmp_path / "one.safetensors"), trained(tmp_path / "two.safetensors")
+    for key in ("loss", "grad_norm"):
+        alone, together = ([row[key] for row in it.history] for it in (one, two))
+        np.testing.assert_allclose(together, alone, rtol=1e-3)
+    checked = [row["si_sdr"] for row in two.history if "si_sdr" in row]
+    assert len(checked) == 2
+    for key, value in one.state()[0].items():
+        if key.startswith(("network.", "average.")):
+            # Adam divides by the gradient's size: where that is rounding alone, so is the step
+            torch.testing.assert_close(two.state()[0][key], value, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_process_that_fails_ends_the_training():
+    with pytest.raises(SystemExit) as caught:
+        distributed.each(2, fail)
+    assert caught.value.code == 2
+
+
+def test_a_batch_that_cannot_be_shared_is_named():
+    distributed.check(2, 4)
+    with pytest.raises(UserError, match=r"train.devices: 3 cannot share a batch of 4"):
+        distributed.check(3, 4)
+
+
+def test_training_uses_repeatable_operations_where_asked(shard, tmp_path, monkeypatch):
+    """On a CPU they change nothing; an operation without such a form would be an error."""
+    train(Share(), shard, tmp_path / "plain.safetensors")
+    monkeypatch.setenv("SSML_DETERMINISTIC", "1")
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    distributed.repeatable()
+    try:
+        assert torch.are_deterministic_algorithms_enabled()
+        train(Share(), shard, tmp_path / "strict.safetensors")
+    finally:
+        torch.use_deterministic_algorithms(False)
+    plain, strict = (
+        (tmp_path / f"{name}.safetensors").read_bytes() for name in ("plain", "strict")
+    )
+    assert strict == plain
