@@ -28,7 +28,7 @@ def torchiva() -> Any:
 def laplace(rule: str, K: int) -> dict[str, Call]:
     """The peers that are installed and have Laplace-IVA with `rule` for K channels."""
     found: dict[str, Call] = {}
-    if rule == "iss6":  # nobody has it
+    if rule == "iss-6-sweeps":  # nobody has it
         return found
     for name, make in (("torchiva", _torchiva), ("ssspy", _ssspy), ("pyroomacoustics", _pra)):
         try:

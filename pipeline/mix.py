@@ -5,7 +5,7 @@ from ssml.config import layout
 from ssml.data import corpora
 from ssml.data.rooms import render
 from ssml.data.scenes import read
-from ssml.data.shards import encode_example, write_tar
+from ssml.data.shards import encode_mixture, write_tar
 from ssml.files.errors import run
 from ssml.files.progress import progress
 
@@ -20,7 +20,7 @@ def main() -> None:
         (
             (
                 scene.id,
-                encode_example(
+                encode_mixture(
                     render(
                         scene,
                         [spoken[name] for name in scene.utterances],

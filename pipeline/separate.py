@@ -7,7 +7,7 @@ import torch
 
 from pipeline.arguments import parse
 from ssml.config import layout
-from ssml.data.shards import Mixtures, write_tar
+from ssml.data.shards import ShardReader, write_tar
 from ssml.evaluation import methods
 from ssml.files import allocator
 from ssml.files.errors import run
@@ -19,7 +19,7 @@ def main() -> None:
     allocator.keep_freed()
     params, arguments = parse(__doc__, "method", "set")
     method = methods.build(params, arguments.method)
-    mixtures = Mixtures(layout.shards(params, arguments.set), params.fs)
+    mixtures = ShardReader(layout.shards(params, arguments.set), params.fs)
 
     def separated():
         for example in progress(mixtures, f"{arguments.method} {arguments.set}", "mixtures"):

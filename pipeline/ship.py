@@ -30,21 +30,21 @@ def main() -> None:
     if new and not layout.SUMMARY.is_file():
         print(f"without results: there is no {layout.SUMMARY} here")
         return
-    table = tested(params, arguments.variant, pretrained.FOLDER)
+    table = write_results(params, arguments.variant, pretrained.FOLDER)
     print(f"{table}: what it reached here")
 
 
 def ship(params: Params, variant: str, folder: Path) -> Path:
     """Write the model into `folder`, with a card of its data, budget and limits."""
     trained = checkpoint.load(layout.model(variant))
-    tensors = {key: halved(key, value) for key, value in trained.network.state_dict().items()}
+    tensors = {key: to_half(key, value) for key, value in trained.network.state_dict().items()}
     path = folder / f"{variant}.safetensors"
     path.with_suffix(".csv").unlink(missing_ok=True)  # what another one reached
     checkpoint.save(path, tensors, trained.card | about(params, variant, trained.card))
     return path
 
 
-def halved(key: str, value: torch.Tensor) -> torch.Tensor:
+def to_half(key: str, value: torch.Tensor) -> torch.Tensor:
     """In fp16, of which about three digits are left."""
     if not value.is_floating_point():
         return value
@@ -93,20 +93,20 @@ def budget(params: Params, variant: str, card: dict[str, Any]) -> str:
     return f"{earlier}{steps} steps, {seconds / 3600:.1f} h of mixtures seen"
 
 
-def tested(params: Params, variant: str, folder: Path) -> Path:
+def write_results(params: Params, variant: str, folder: Path) -> Path:
     """Write the summary's rows of the methods with this model, beside it.
 
     They are no part of the card: a separation depends on that, and they on the separation.
     """
     shipped = io.sha256(folder / f"{variant}.safetensors")
 
-    def with_it(method: MethodParams) -> bool:
+    def uses_it(method: MethodParams) -> bool:
         path = layout.trained(method)
         if path is None or not path.is_file():
             return False
         return path == layout.model(variant) or io.sha256(path) == shipped
 
-    found = {name for name, method in params.separate.methods.items() if with_it(method)}
+    found = {name for name, method in params.separate.methods.items() if uses_it(method)}
     heard_by = params.transcribe.options.get("model", "")
     of = {
         "corpus": params.corpus.source,

@@ -33,41 +33,41 @@ def main() -> None:
     params, _ = parse(__doc__)
     found, ids = results.read(params), {}
     rows = tables.summarise(found)
-    for set in params.separate.sets:
-        parent = ids[set] = log_set(params, set)
-        for row in (row for row in rows if row.set == set):
-            curve = found.curves.get((row.method, set))
-            ids[f"{row.method} on {set}"] = log(params, row, curve, parent)
+    for test_set in params.separate.sets:
+        parent = ids[test_set] = log_set(params, test_set)
+        for row in (row for row in rows if row.test_set == test_set):
+            curve = found.curves.get((row.method, test_set))
+            ids[f"{row.method} on {test_set}"] = log(params, row, curve, parent)
     trained = trainings(params)
-    learned_from(params, trained)
+    log_training_data(params, trained)
     register(params, rows, trained)
     write_json(layout.TRACKED, ids)
     # an evaluation's run lasts as long as its logging: that says nothing
-    runs = [one | {"seconds": None} for one in tracking.told(ids.values())]
-    runs = tracking.told(trained.values()) + runs
+    runs = [one | {"seconds": None} for one in tracking.summaries(ids.values())]
+    runs = tracking.summaries(trained.values()) + runs
     told = {"SSML_RUNS": runs, "SSML_TIMES": {"cores": os.cpu_count(), "stages": times(params)}}
     lines = [f"window.{name} = {json.dumps(value, indent=1)};\n" for name, value in told.items()]
     write_text(layout.RUNS, "".join(lines))
 
 
-def log_set(params: Params, set: str) -> str:
+def log_set(params: Params, test_set: str) -> str:
     """The id of the run that holds what all methods on `set` share, made if there is none."""
-    scene, figures = params.scenes.sets[set], layout.figures_of(set)
-    shards = layout.shards(params, set)
+    scene, figures = params.scenes.sets[test_set], layout.figures_of(test_set)
+    shards = layout.shards(params, test_set)
     data = digest([sha256(path) for path in shards])[:16]
-    sounds = sounds_of(set, layout.MIXTURE) + sounds_of(set, layout.REFERENCE)
+    sounds = sounds_of(test_set, layout.MIXTURE) + sounds_of(test_set, layout.REFERENCE)
     facts = scene.model_dump(mode="json") | {"data": data}
     facts |= {"figures": contents(figures), "sounds": contents(sounds)}
-    job = f"evaluate:{set}"
+    job = f"evaluate:{test_set}"
     known = tracking.find(params.track.experiment, job, facts, SOURCE)
     if known:
         return known
-    name = f"{set}: {scene.mixtures} mixtures of {scene.speakers} speakers"
+    name = f"{test_set}: {scene.mixtures} mixtures of {scene.speakers} speakers"
     about = f"What the evaluations below it share. {name}, from the split '{scene.split}'."
     with tracking.run(
-        params.track.experiment, job, name, facts, SOURCE, {"set": set}, about
+        params.track.experiment, job, name, facts, SOURCE, {"set": test_set}, about
     ) as tracked:
-        tracked.dataset(set, data, str(shards[0].parent), "testing")
+        tracked.dataset(test_set, data, str(shards[0].parent), "testing")
         attach(tracked, {"figures": figures, "audio": sounds})
         return tracked.id
 
@@ -75,27 +75,29 @@ def log_set(params: Params, set: str) -> str:
 def log(params: Params, row: tables.Row, curve: results.Curve | None, parent: str) -> str:
     """The id of the run that holds this evaluation, which is made if there is none."""
     makers = (layout.scores, layout.curves, layout.transcripts)
-    files = [path for make in makers if (path := make(row.method, row.set)).is_file()]
+    files = [path for make in makers if (path := make(row.method, row.test_set)).is_file()]
     method = params.separate.methods.get(row.method)
-    facts: dict[str, Any] = {**(method.model_dump() if method else {}), "set": row.set}
+    facts: dict[str, Any] = {**(method.model_dump() if method else {}), "set": row.test_set}
     facts["digests"] = {path.parts[1]: sha256(path)[:16] for path in files}
-    sounds = sounds_of(row.set, row.method)
+    sounds = sounds_of(row.test_set, row.method)
     facts |= {"resamples": params.report.resamples, "sounds": contents(sounds)}
-    job = f"evaluate:{row.method}:{row.set}"
+    job = f"evaluate:{row.method}:{row.test_set}"
     known = tracking.find(params.track.experiment, job, facts, SOURCE)
     if known:
         tracking.adopt(known, parent)
         return known
-    name, tags = f"{row.method} on {row.set}", {"method": row.method, "set": row.set}
+    name, tags = f"{row.method} on {row.test_set}", {"method": row.method, "set": row.test_set}
     about = f"{row.mixtures} mixtures of {row.speakers} speakers, {row.failures or 0} failed."
     with tracking.run(
         params.track.experiment, job, name, facts, SOURCE, tags, about, parent=parent
     ) as tracked:
-        tracked.log(row.metrics() | took(row.method, row.set))
+        tracked.log(row.metrics() | seconds_of(row.method, row.test_set))
         if curve is not None:
             for iteration, value in zip(curve.at, np.nanmean(curve.values, axis=0), strict=True):
                 tracked.log({"SI-SDR dB by iteration": value}, int(iteration))
-        tracked.dataset(row.set, facts["digests"].get("scores", ""), str(files[0]), "evaluation")
+        tracked.dataset(
+            row.test_set, facts["digests"].get("scores", ""), str(files[0]), "evaluation"
+        )
         attach(tracked, {path.parts[1]: [path] for path in files})
         attach(tracked, {"audio": sounds})
         attach(tracked, {"figures": layout.figures_of(row.model)})
@@ -112,11 +114,11 @@ def times(params: Params) -> list[dict[str, Any]]:
     ]
 
 
-def took(method: str, set: str) -> dict[str, float]:
+def seconds_of(method: str, test_set: str) -> dict[str, float]:
     """Seconds of each of the evaluation's jobs."""
     found = {}
     for stage in ("separate", "score", "transcribe"):
-        taken = durations.together([layout.timing(stage, method, set)])
+        taken = durations.together([layout.timing(stage, method, test_set)])
         if taken and math.isfinite(taken.seconds):
             found[f"seconds/{stage}"] = taken.seconds
     return found
@@ -131,19 +133,19 @@ def trainings(params: Params) -> dict[str, str]:
     for variant in params.train.variants:
         card = read_json(layout.model(variant).with_suffix(".json"))
         facts = {key: value for key, value in card.items() if key not in REACHED}
-        if id := tracking.made(params.track.experiment, f"train:{variant}", facts):
+        if id := tracking.find_any(params.track.experiment, f"train:{variant}", facts):
             found[variant] = id
     return found
 
 
-def learned_from(params: Params, trained: dict[str, str]) -> None:
+def log_training_data(params: Params, trained: dict[str, str]) -> None:
     """Note in the run of each training what it learned from, by the digest that its card has."""
     name = f"{params.train.train} and {params.train.dev}"
     folder = str(layout.training(params)[0].parent.parent)
     for variant, id in trained.items():
         card = read_json(layout.model(variant).with_suffix(".json"))
         data = {"name": name, "digest": card["data"], "source": folder}
-        tracking.used(id, data | {"context": "training"})
+        tracking.log_inputs(id, data | {"context": "training"})
 
 
 def attach(tracked: tracking.Run, folders: dict[str, list[Path]]) -> None:
@@ -152,9 +154,9 @@ def attach(tracked: tracking.Run, folders: dict[str, list[Path]]) -> None:
             tracked.artifact(path, folder)
 
 
-def sounds_of(set: str, method: str) -> list[Path]:
+def sounds_of(test_set: str, method: str) -> list[Path]:
     """What the listening page plays of `method` on `set`."""
-    of_these = re.compile(rf"{set}-\d+-{method}-\d\.mp3")  # not of a method whose name ends so
+    of_these = re.compile(rf"{test_set}-\d+-{method}-\d\.mp3")  # not of a method whose name ends so
     return [path for path in sorted(layout.AUDIO.glob("*.mp3")) if of_these.fullmatch(path.name)]
 
 
@@ -174,8 +176,8 @@ def register(params: Params, rows: list[tables.Row], trained: dict[str, str]) ->
     if not scores:
         return
     score, row = max(scores, key=lambda pair: pair[0])
-    about = f"Highest SI-SDR of the trained models: {score:.2f} dB, {row.method} on {row.set}."
-    tracking.registered(MODEL, trained[row.model], about, "best")
+    about = f"Highest SI-SDR of the trained models: {score:.2f} dB, {row.method} on {row.test_set}."
+    tracking.register(MODEL, trained[row.model], about, "best")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from ssml.config.names import REACHED
 from ssml.config.params import Params
 from ssml.data import bank, corpora
 from ssml.data.bank import Bank
-from ssml.data.shards import Batch, Mixtures, draw_batch
+from ssml.data.shards import Batch, ShardReader, draw_batch
 from ssml.files import allocator
 from ssml.files.errors import run
 from ssml.files.io import sha256, write_table
@@ -24,11 +24,11 @@ from ssml.training.trainer import COLUMNS, Row, Trainer, fit, resume
 LOG_EVERY = 5  # steps; a call to MLflow may take as long as a step
 
 
-def supply(params: Params) -> tuple[Mixtures | Bank, Callable[..., Batch]]:
+def supply(params: Params) -> tuple[ShardReader | Bank, Callable[..., Batch]]:
     """What is trained on, and the function that draws batches of it."""
     paths = layout.training(params)
     if params.train.redraw is None:
-        return Mixtures(paths, params.fs), draw_batch
+        return ShardReader(paths, params.fs), draw_batch
     utterances = corpora.read_manifest(layout.MANIFEST)
     root = corpora.root(params.corpus, layout.CORPUS)
     name, redraw = params.train.train, params.train.redraw
@@ -64,7 +64,7 @@ def train(share: Share, params: Params, name: str, facts: dict[str, Any]) -> Non
     distributed.repeatable()
     variant = params.train.variants[name]
     known, draw = supply(params)
-    dev = Mixtures(layout.shards(params, params.train.dev), params.fs)
+    dev = ShardReader(layout.shards(params, params.train.dev), params.fs)
     start = layout.start(params, name)
     begin = checkpoint.read_tensors(start) if start else None
     # other mixtures than the model had that it starts from

@@ -41,7 +41,7 @@ def main() -> None:
     for group in progress(groups, title, "batches"):
         texts = iter(hear.many([audio for outcome in group for audio in outcome.est], params.fs))
         for outcome in group:
-            rows += compared(outcome, [next(texts) for _ in outcome.est])
+            rows += compare(outcome, [next(texts) for _ in outcome.est])
     write_table(layout.transcripts(arguments.method, arguments.set), rows, COLUMNS)
 
 
@@ -53,7 +53,7 @@ def check(outcome: Outcome) -> None:
             raise UserError(f"{name}: has no transcript; add it, or set transcribe.mixtures: 0")
 
 
-def compared(outcome: Outcome, hyps: list[str]) -> list[dict[str, Any]]:
+def compare(outcome: Outcome, hyps: list[str]) -> list[dict[str, Any]]:
     """The rows of a mixture: its estimates in the signal metric's order, and in the words' own."""
     refs = outcome.info["transcripts"]
     chosen, fewest = asr.fewest_errors(hyps, refs)

@@ -105,7 +105,7 @@ def speechlike(
 
 def noise_shard(path: Path, seconds: float) -> Path:
     """Write four instantaneous mixtures of modulated noise: separable, and quick to train on."""
-    from ssml.data.shards import Example, encode_example, write_tar
+    from ssml.data.shards import StoredMixture, encode_mixture, write_tar
 
     random, n = np.random.default_rng(0), int(seconds * 16000)
 
@@ -114,7 +114,10 @@ def noise_shard(path: Path, seconds: float) -> Path:
             envelope = np.repeat(random.random((2, 20)) ** 4, n // 20, axis=1)
             images = 0.3 * envelope * random.standard_normal((2, n)).clip(-3, 3)
             mix = np.stack([images.sum(0), images[0] - 0.7 * images[1]])
-            yield f"m-{i}", encode_example(Example(mix, images, images, {"id": f"m-{i}"}), 16000)
+            yield (
+                f"m-{i}",
+                encode_mixture(StoredMixture(mix, images, images, {"id": f"m-{i}"}), 16000),
+            )
 
     write_tar(path, items())
     return path

@@ -205,7 +205,7 @@ def recover(project: Project) -> None:
         (project.folder / "dvc.lock").unlink()
 
 
-def go_on(project: Project, driver: str) -> None:
+def finish(project: Project, driver: str) -> None:
     """The documented way on after a kill."""
     recover(project)
     project.run(*DRIVERS[driver])
@@ -249,7 +249,7 @@ def campaign(folder: Path, points: int, seed: int, each: int) -> None:
             if row["struck"] and left and struck < points:
                 recover(project)
                 continue
-            go_on(project, point.driver)
+            finish(project, point.driver)
             different = differences(outcome(project), wanted)
             project.run("dvc", "repro")
             project.assert_settled()

@@ -166,7 +166,7 @@ def separate(
         raise UserError(f"--block: {block} s is not within 1..86400")
     options: dict[str, Any] = {"rule": rule, "n_iter": iterations, "n_src": sources}
     options |= {"n_fft": n_fft, "hop": hop, "mic": mic - 1}
-    separator = _separators(models.resolved(model), _device(device), options)
+    separator = _separators(models.resolve(model), _device(device), options)
     paths = recordings.find(inputs)
     target = recordings.Target(out, format, force)
     recordings.check_target(target, paths)

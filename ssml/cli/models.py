@@ -20,7 +20,7 @@ CLASSICAL = {
 }
 
 
-def resolved(model: str) -> str:
+def resolve(model: str) -> str:
     """The path of the model that was trained here under that name, or the name as it is.
 
     A name that is shipped means that one, as in Python.
@@ -73,7 +73,7 @@ def _print_card(name: str) -> None:
     from ssml.iva import checkpoint
     from ssml.separation.separator import find_model
 
-    path = find_model(resolved(name))
+    path = find_model(resolve(name))
     trained = checkpoint.load(path)
     print(f"trained values: {checkpoint.parameters(trained.network)}")
     print(json.dumps(trained.card, indent=2, sort_keys=True))
@@ -127,7 +127,7 @@ def export(
     from ssml.separation import export as exporting
     from ssml.separation import separator
 
-    trained = checkpoint.load(separator.find_model(resolved(model)))
+    trained = checkpoint.load(separator.find_model(resolve(model)))
     made: dict[str, Any] = exporting.export(trained, out, iterations, sources)
     shape = f"(1, {sources}, samples)"
     print(f"{out}: mix {shape} at {made['fs']} Hz -> images {shape}")

@@ -6,7 +6,7 @@ error before any job starts. A test holds them equal.
 
 from typing import Literal, get_args
 
-RuleName = Literal["iss", "iss6", "ip", "ip2"]
+RuleName = Literal["iss", "iss-6-sweeps", "ip", "ip2"]
 LossName = Literal["sdr", "coherence"]
 NetworkName = Literal["glu", "gru", "dilated"]
 ClassicalName = Literal["laplace", "gauss", "nmf"]

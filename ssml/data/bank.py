@@ -119,7 +119,7 @@ class Bank:
             part = at_speed(self.speech(pick), speed, *heard)
             dry[k, : len(part)] = part
         tone = voices.uniform(-self.redraw.tone, self.redraw.tone, (len(picks), OCTAVES))
-        return mixing.convolve(coloured(dry, tone, self.fs), responses, before)
+        return mixing.convolve(colour(dry, tone, self.fs), responses, before)
 
 
 def at_speed(speech: np.ndarray, speed: float, first: int, stop: int) -> np.ndarray:
@@ -130,7 +130,7 @@ def at_speed(speech: np.ndarray, speed: float, first: int, stop: int) -> np.ndar
     return soxr.resample(part, speed, 1, "MQ")[: max(stop - first, 0)] if len(part) else part
 
 
-def coloured(dry: np.ndarray, tone: np.ndarray, fs: int) -> np.ndarray:
+def colour(dry: np.ndarray, tone: np.ndarray, fs: int) -> np.ndarray:
     """Each source (K, N) louder by `tone` (K, octaves) dB at fs / 2 and octaves below."""
     if not tone.any():
         return dry

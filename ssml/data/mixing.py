@@ -11,7 +11,7 @@ from . import noise
 PEAK = 0.9  # of full scale, of the loudest sample of a mixture and its references
 
 
-class Mixed(NamedTuple):
+class ImagesAndNoise(NamedTuple):
     """`mix = images.sum(0) + noise`, within full scale."""
 
     images: np.ndarray  # (K, M, N)
@@ -45,7 +45,7 @@ def mix_at(
     mics: np.ndarray,
     rng: np.random.Generator,
     fs: int,
-) -> Mixed:
+) -> ImagesAndNoise:
     """Images (K, M, N), none of them silent, at `levels` in dB against the first, with noise.
 
     Levels and `snr` in dB hold at the reference microphone; see `noise.at_microphones`.
@@ -58,4 +58,4 @@ def mix_at(
     wanted = np.mean(speech[0] ** 2) * 10 ** (-snr / 10)
     field = field * np.sqrt(wanted / max(np.mean(field[0] ** 2), 1e-30))
     scale = PEAK / max(np.abs(speech + field).max(), np.abs(images[:, 0]).max())
-    return Mixed(images * scale, field * scale, gains * scale)
+    return ImagesAndNoise(images * scale, field * scale, gains * scale)

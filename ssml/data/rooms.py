@@ -14,13 +14,13 @@ from ssml.files.provenance import generator
 from .corpora import Utterance, load
 from .mixing import convolve, mix_at, silent
 from .scenes import Scene
-from .shards import Example
+from .shards import StoredMixture
 
 pra.constants.set("num_threads", 1)  # the workflow runs as many processes as there are cores
 
 
 @dataclass(frozen=True)
-class Mixture:
+class SimulatedMixture:
     """A scene as audio: `mix = images.sum(0) + noise`."""
 
     images: np.ndarray  # (K, M, N) reverberant
@@ -71,7 +71,9 @@ def by_speaker(rir: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     return np.array(padded).swapaxes(0, 1)
 
 
-def simulate(scene: Scene, dry: np.ndarray, params: MixParams, seed: int, fs: int) -> Mixture:
+def simulate(
+    scene: Scene, dry: np.ndarray, params: MixParams, seed: int, fs: int
+) -> SimulatedMixture:
     """Render a scene from its dry utterances (K, N)."""
     rir = responses(scene, fs, params.max_order)
     dry = dry.astype(np.float64)
@@ -86,7 +88,9 @@ def simulate(scene: Scene, dry: np.ndarray, params: MixParams, seed: int, fs: in
     mics = np.array(scene.mics)
     mixed = mix_at(images, scene.levels, scene.snr, params.noise, mics, rng, fs)
     t60 = float(np.mean([pra.experimental.measure_rt60(h, fs, decay_db=30) for h in rir[0]]))
-    return Mixture(mixed.images, mixed.noise, anechoic * mixed.gains[:, None], round(t60, 4))
+    return SimulatedMixture(
+        mixed.images, mixed.noise, anechoic * mixed.gains[:, None], round(t60, 4)
+    )
 
 
 def render(
@@ -96,7 +100,7 @@ def render(
     params: MixParams,
     seed: int,
     fs: int,
-) -> Example:
+) -> StoredMixture:
     """Simulate `scene` with its utterances' audio below `root`, as what a shard stores."""
     dry = np.zeros((len(utterances), scene.n_samples), np.float32)
     for k, (utterance, (start, stop)) in enumerate(zip(utterances, scene.cuts, strict=True)):
@@ -110,4 +114,4 @@ def render(
         "sexes": [utterance.sex for utterance in utterances],
         "transcripts": [utterance.text for utterance in utterances],
     }
-    return Example(mixture.mix, mixture.reverberant, mixture.anechoic, info)
+    return StoredMixture(mixture.mix, mixture.reverberant, mixture.anechoic, info)

@@ -15,7 +15,7 @@ from ssml.files.io import atomic, encode_flac, read_audio
 from ssml.files.provenance import generator
 
 
-class Example(NamedTuple):
+class StoredMixture(NamedTuple):
     """A stored mixture."""
 
     mix: np.ndarray  # (M, N)
@@ -39,7 +39,7 @@ def write_tar(path: Path | str, items: Iterable[tuple[str, Mapping[str, bytes]]]
                 tar.addfile(member, io.BytesIO(data))
 
 
-def encode_example(example: Example, fs: int) -> dict[str, bytes]:
+def encode_mixture(example: StoredMixture, fs: int) -> dict[str, bytes]:
     return {
         "mix.flac": encode_flac(example.mix, fs),
         "reverberant.flac": encode_flac(example.reverberant, fs),
@@ -102,7 +102,7 @@ class Tar:
             raise UserError(message) from error
 
 
-class Mixtures:
+class ShardReader:
     """The mixtures of some shards, in order, decoded when asked for."""
 
     def __init__(self, paths: Iterable[Path | str], fs: int) -> None:
@@ -116,7 +116,7 @@ class Mixtures:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def __getitem__(self, index: int) -> Example:
+    def __getitem__(self, index: int) -> StoredMixture:
         shard, key = self.keys[index]
         tar = self.tars[shard]
         mix, reverberant, anechoic = (
@@ -125,9 +125,9 @@ class Mixtures:
         if not mix.shape[1:] == reverberant.shape[1:] == anechoic.shape[1:]:
             message = f"{tar.path}: the parts of {key} differ in length; delete it and run again"
             raise UserError(message)
-        return Example(mix, reverberant, anechoic, tar.json(key))
+        return StoredMixture(mix, reverberant, anechoic, tar.json(key))
 
-    def __iter__(self) -> Iterator[Example]:
+    def __iter__(self) -> Iterator[StoredMixture]:
         return (self[index] for index in range(len(self)))
 
 
@@ -152,7 +152,7 @@ def latest_cut(length: int, heard: int, n_samples: int) -> int:
 
 
 def draw_batch(
-    mixtures: Mixtures,
+    mixtures: ShardReader,
     step: int,
     size: int,
     n_samples: int,
@@ -177,7 +177,7 @@ def draw_batch(
     return Batch(np.stack(mix), np.stack(ref))
 
 
-def _last_heard(example: Example) -> int:
+def _last_heard(example: StoredMixture) -> int:
     """The sample at which the first of the sources falls silent (60 dB below its peak)."""
     audible = np.abs(example.reverberant)
     audible = audible > 1e-3 * audible.max(axis=-1, keepdims=True)

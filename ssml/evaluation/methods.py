@@ -49,7 +49,7 @@ def build(params: Params, name: str) -> Method:
     return Method(model, rule, method.iterations, stft)
 
 
-def followed(iterations: int) -> set[int]:
+def iterations_to_measure(iterations: int) -> set[int]:
     """The iterations whose SI-SDR is measured: the first 20, then each tenth, and the last.
 
     To project back, go back to samples and measure costs more than an iteration.
@@ -63,7 +63,7 @@ def _images(method: Method, X: Tensor, S: Tensor) -> Iterator[tuple[int, Tensor]
         yield from enumerate((X, bounds.least_squares(X, S)))
         return
     model = bounds.TrueSource(S) if isinstance(method.model, str) else method.model
-    chosen = followed(method.iterations)
+    chosen = iterations_to_measure(method.iterations)
     for i, state in enumerate(auxiva.iterate(X, model, method.rule, method.iterations)):
         if i in chosen:
             yield i, state.projected_back().Y

@@ -10,7 +10,7 @@ import numpy as np
 
 from ssml.config import layout
 from ssml.config.params import Params
-from ssml.data.shards import Mixtures, Tar
+from ssml.data.shards import ShardReader, Tar
 
 CONDITIONS = ("t60", "overlap", "distance", "level", "snr", "speaker", "sex")
 FRAME = 0.032  # s
@@ -38,7 +38,7 @@ def outcomes(
 
     `mixture` is the reference microphone for every source, `reference` the references themselves.
     """
-    mixtures = Mixtures(layout.shards(params, name), params.fs)
+    mixtures = ShardReader(layout.shards(params, name), params.fs)
     stored = None
     if method not in (layout.MIXTURE, layout.REFERENCE):
         stored = Tar(layout.separated(method, name))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from . import demixing, kernels
 from .models import SourceModel
-from .recompute import iterated
+from .recompute import iterate_and_recompute
 from .stft import Stft
 from .updates import UPDATES, Rule
 
@@ -37,7 +37,7 @@ def iterate(X: Tensor, model: SourceModel, rule: Rule, n_iter: int) -> Iterator[
     X (..., M, F, T) complex. Scale of X does not matter, where its square can be told from 0 and
     infinity: the outputs' scale is arbitrary until `projected_back`.
     """
-    L, filters = _sphered(X, model, rule, n_iter)
+    L, filters = _sphere(X, model, rule, n_iter)
     inverse = torch.linalg.inv(L)
     for W in filters:
         yield Demixing(X, (W.to(inverse.dtype) @ inverse).to(X.dtype))
@@ -51,12 +51,12 @@ def demix(
     recompute: for a gradient keep the filters alone, and compute each iteration again on the way
     back: memory does not grow with their number (Saijo & Scheibler 2022).
     """
-    L, filters = _sphered(X, model, rule, n_iter, recompute)
+    L, filters = _sphere(X, model, rule, n_iter, recompute)
     *_, W = filters
     return Demixing(X, (W.to(L.dtype) @ torch.linalg.inv(L)).to(X.dtype))
 
 
-def _sphered(
+def _sphere(
     X: Tensor, model: SourceModel, rule: Rule, n_iter: int, recompute: bool = False
 ) -> tuple[Tensor, Iterator[Tensor]]:
     """L (..., F, M, M) of `demixing.sphere`, and the filters of the sphered mixture.
@@ -77,7 +77,7 @@ def _sphered(
     step = kernels.step if kernels.differentiates(X, name) else partial(_step, rule=rule)
     W = L.to(X.dtype)
     if recompute and n_iter and torch.is_grad_enabled():
-        return L, iter([iterated(step, model, n_iter, W, P)])
+        return L, iter([iterate_and_recompute(step, model, n_iter, W, P)])
     return L, _filters(P, W, partial(step, model=model), n_iter)
 
 

@@ -19,7 +19,9 @@ from .models import SourceModel
 Step = Callable[..., tuple[Tensor, Any]]
 
 
-def iterated(step: Step, model: SourceModel, n_iter: int, W: Tensor, P: Tensor) -> Tensor:
+def iterate_and_recompute(
+    step: Step, model: SourceModel, n_iter: int, W: Tensor, P: Tensor
+) -> Tensor:
     """Filters after `n_iter` times `W, memory = step(W, P, memory, model=model)`.
 
     Gradients go to P and to the parameters of `model`, where it is a module.

@@ -20,14 +20,14 @@ def reduction(X: Tensor, K: int, start: Tensor | None) -> tuple[Tensor, Tensor]:
     kept = E[..., :K, :]
     heard = kept.mH @ (powers.flip(-1)[..., :K, None] * kept)
     eye = torch.eye(X.shape[-3], dtype=wide.dtype, device=X.device)
-    first = eye[telling(heard, K)][..., None, :, :]
+    first = eye[informative_channels(heard, K)][..., None, :, :]
     if start is not None:  # filters of silence are zero
         dead = (start == 0).all(-1).any(-1)[..., None, None]
         first = torch.where(dead, first, start.to(wide.dtype))
     return first @ kept.mH @ kept, E[..., K:, :]
 
 
-def telling(C: Tensor, K: int) -> Tensor:
+def informative_channels(C: Tensor, K: int) -> Tensor:
     """K of the channels with covariances C (..., F, M, M), ascending: (..., K).
 
     The first K that each tell something new: a dead one, or a copy, comes after all others.

@@ -76,10 +76,10 @@ def better(results: Results) -> Claim:
         if name not in rivals and not known and method.rule == rule:
             rivals.append(name)
     evidence = []
-    for set in _matched(results):
+    for test_set in _matched(results):
         for rival in rivals:
-            evidence.append(si_sdr(results, set, report.learned_sdr, rival))
-            evidence.append(wer(results, set, report.learned_sdr, rival))
+            evidence.append(si_sdr(results, test_set, report.learned_sdr, rival))
+            evidence.append(wer(results, test_set, report.learned_sdr, rival))
     evidence += _largest_reduction(results)
     return Claim(
         "A learned source model separates better than the classical ones, in SI-SDR and in WER.",
@@ -91,10 +91,10 @@ def more_speakers(results: Results) -> Claim:
     """Claim 2: unchanged on sets with more speakers than the training had."""
     report = results.params.report
     trained = results.speakers(results.params.train.train)
-    larger = [set for set in results.sets if results.speakers(set) > trained]
+    larger = [test_set for test_set in results.sets if results.speakers(test_set) > trained]
     return Claim(
         f"Trained on {trained} speakers only, it carries over to more, unchanged.",
-        [si_sdr(results, set, report.learned_sdr, report.classical) for set in larger]
+        [si_sdr(results, test_set, report.learned_sdr, report.classical) for test_set in larger]
         or [_no_set(f"with more than {trained} speakers")],
     )
 
@@ -103,12 +103,12 @@ def other_rules(results: Results) -> Claim:
     """Claim 3: under another update rule, above the classical model and near its own rule."""
     report, methods = results.params.report, results.methods
     evidence = []
-    for set in _matched(results):
+    for test_set in _matched(results):
         for name in report.other_rules:
             model, rule = methods[report.classical].model, methods[name].rule
             same = [k for k, m in methods.items() if m.model == model and m.rule == rule]
-            evidence.append(si_sdr(results, set, name, same[0] if same else report.classical))
-            evidence.append(si_sdr(results, set, name, report.learned_sdr, margin=MARGIN))
+            evidence.append(si_sdr(results, test_set, name, same[0] if same else report.classical))
+            evidence.append(si_sdr(results, test_set, name, report.learned_sdr, margin=MARGIN))
     return Claim(
         "It carries over to another form of the AuxIVA updates than the one it was trained with.",
         evidence or [Evidence("report.other_rules", "no method or no set to compare", "not shown")],
@@ -119,22 +119,22 @@ def losses(results: Results) -> Claim:
     """Claim 4: which loss needs the fewest iterations, and which gives the lowest WER."""
     report = results.params.report
     evidence = []
-    for set in _matched(results):
-        evidence.append(_convergence(results, set))
-        evidence.append(wer(results, set, report.learned_coherence, report.learned_sdr))
-        evidence.append(wer(results, set, report.learned_coherence, report.classical))
-        evidence += _lowest_wer(results, set)
+    for test_set in _matched(results):
+        evidence.append(_convergence(results, test_set))
+        evidence.append(wer(results, test_set, report.learned_coherence, report.learned_sdr))
+        evidence.append(wer(results, test_set, report.learned_coherence, report.classical))
+        evidence += _lowest_wer(results, test_set)
     return Claim(
         "The SDR loss converges in the fewest iterations; the coherence loss gives the lowest WER.",
         evidence or [_no_set("with as many speakers as the training set")],
     )
 
 
-def si_sdr(results: Results, set: str, a: str, b: str, margin: float = 0.0) -> Evidence:
+def si_sdr(results: Results, test_set: str, a: str, b: str, margin: float = 0.0) -> Evidence:
     """The mean SI-SDR of `a` less that of `b`; for the claim if it is above `-margin` dB."""
-    scores = results.scores[a, set], results.scores[b, set]
-    interval = compare.si_sdr(results, set, a, b)
-    what = f"SI-SDR on {set}, {a} against {b}"
+    scores = results.scores[a, test_set], results.scores[b, test_set]
+    interval = compare.si_sdr(results, test_set, a, b)
+    what = f"SI-SDR on {test_set}, {a} against {b}"
     if margin:
         what += f", at most {margin:g} dB lost"
     numbers = f"{_signed(interval.mean, 2)} dB {_bounds(interval, 1, 2)}, {interval.n} mixtures"
@@ -145,15 +145,15 @@ def si_sdr(results: Results, set: str, a: str, b: str, margin: float = 0.0) -> E
     return Evidence(what, numbers, _status(interval, -margin))
 
 
-def wer(results: Results, set: str, a: str, b: str) -> Evidence:
+def wer(results: Results, test_set: str, a: str, b: str) -> Evidence:
     """The relative reduction of the pooled WER from `b` to `a`; for the claim if above zero."""
-    what = f"WER on {set}, {a} against {b}"
-    interval = compare.wer(results, set, a, b)
+    what = f"WER on {test_set}, {a} against {b}"
+    interval = compare.wer(results, test_set, a, b)
     if interval is None:
         return Evidence(what, "not measured", "not shown")
     rates = []
     for name in (b, a):
-        counts = results.transcripts[name, set].counts
+        counts = results.transcripts[name, test_set].counts
         errors, words = (sum(column) for column in zip(*counts.values(), strict=True))
         rates.append(f"{100 * errors / words:.1f}" if words else "n/a")
     numbers = (
@@ -163,14 +163,14 @@ def wer(results: Results, set: str, a: str, b: str) -> Evidence:
     return Evidence(what, numbers, _status(interval))
 
 
-def _convergence(results: Results, set: str) -> Evidence:
+def _convergence(results: Results, test_set: str) -> Evidence:
     """Iterations to most of the gain: the coherence loss's less the SDR loss's."""
     report = results.params.report
     names = report.learned_sdr, report.learned_coherence
-    curves = [results.curves[name, set] for name in names]
+    curves = [results.curves[name, test_set] for name in names]
     both = np.all([np.isfinite(curve.values[:, 0]) for curve in curves], axis=0)
     curves = [curve._replace(values=curve.values[both]) for curve in curves]
-    what = f"Iterations to {100 * GAIN:.0f} % of the gain on {set}, {' against '.join(names)}"
+    what = f"Iterations to {100 * GAIN:.0f} % of the gain on {test_set}, {' against '.join(names)}"
     if both.sum() < 2:
         return Evidence(what, "fewer than two mixtures", "not shown")
     means = [iterations_to_gain(curve.at, curve.values.mean(axis=0)) for curve in curves]
@@ -179,7 +179,8 @@ def _convergence(results: Results, set: str) -> Evidence:
         return Evidence(what, f"no gain with {lost}", "not shown")
     # the same generator, so the same draw of mixtures for both: a paired comparison
     samples = [
-        _speeds(curve, report.resamples, compare.rng(results, "speed", set)) for curve in curves
+        _speeds(curve, report.resamples, compare.rng(results, "speed", test_set))
+        for curve in curves
     ]
     low, high = np.quantile(samples[1] - samples[0], [0.025, 0.975])
     interval = Interval(means[1] - means[0], float(low), float(high), int(both.sum()))
@@ -216,34 +217,34 @@ def _largest_reduction(results: Results) -> list[Evidence]:
     """The number beside the abstract's 'up to 36 %', over all sets and both losses."""
     report = results.params.report
     found = []
-    for set in results.sets:
+    for test_set in results.sets:
         for name in (report.learned_sdr, report.learned_coherence):
-            interval = compare.wer(results, set, name, report.classical)
+            interval = compare.wer(results, test_set, name, report.classical)
             if interval and math.isfinite(interval.mean):
-                found.append((interval.mean, name, set, interval))
+                found.append((interval.mean, name, test_set, interval))
     if not found:
         return []
-    mean, name, set, interval = max(found, key=lambda entry: entry[0])
-    numbers = f"{_signed(100 * mean, 0)} % {_bounds(interval, 100, 0)}, {name} on {set}"
+    mean, name, test_set, interval = max(found, key=lambda entry: entry[0])
+    numbers = f"{_signed(100 * mean, 0)} % {_bounds(interval, 100, 0)}, {name} on {test_set}"
     return [Evidence("Largest relative WER reduction (the paper: up to 36 %)", numbers, "note")]
 
 
-def _lowest_wer(results: Results, set: str) -> list[Evidence]:
+def _lowest_wer(results: Results, test_set: str) -> list[Evidence]:
     rates = {}
     for name, method in results.methods.items():
-        found = results.transcripts.get((name, set))
+        found = results.transcripts.get((name, test_set))
         if found and found.total.words and not method.is_bound:
             rates[name] = found.total.errors / found.total.words
     if not rates:
         return []
     name = min(rates, key=rates.__getitem__)
-    return [Evidence(f"Lowest WER on {set}", f"{name} with {100 * rates[name]:.1f} %", "note")]
+    return [Evidence(f"Lowest WER on {test_set}", f"{name} with {100 * rates[name]:.1f} %", "note")]
 
 
 def _matched(results: Results) -> list[str]:
     """The sets with as many speakers as the training set."""
     trained = results.speakers(results.params.train.train)
-    return [set for set in results.sets if results.speakers(set) == trained]
+    return [test_set for test_set in results.sets if results.speakers(test_set) == trained]
 
 
 def _no_set(which: str) -> Evidence:

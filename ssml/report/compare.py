@@ -19,38 +19,38 @@ SHOWN = ("si_sdr", "sdr", "stoi", "pesq")  # what any two methods are compared b
 Pair = tuple[float, float | None, float | None, float | None]  # mean, low, high, p; None: unknown
 
 
-def difference(results: Results, metric: str, set: str, a: str, b: str) -> Interval:
+def difference(results: Results, metric: str, test_set: str, a: str, b: str) -> Interval:
     """Mean of `metric` of `a` less that of `b`, over the mixtures on which neither failed."""
-    first, second = (results.scores[name, set].values(metric) for name in (a, b))
+    first, second = (results.scores[name, test_set].values(metric) for name in (a, b))
     return paired_interval(
-        first, second, results.params.report.resamples, rng(results, metric, set)
+        first, second, results.params.report.resamples, rng(results, metric, test_set)
     )
 
 
-def si_sdr(results: Results, set: str, a: str, b: str) -> Interval:
+def si_sdr(results: Results, test_set: str, a: str, b: str) -> Interval:
     """Mean SI-SDR of `a` less that of `b`, dB."""
-    return difference(results, "si_sdr", set, a, b)
+    return difference(results, "si_sdr", test_set, a, b)
 
 
-def wer(results: Results, set: str, a: str, b: str) -> Interval | None:
+def wer(results: Results, test_set: str, a: str, b: str) -> Interval | None:
     """Relative reduction of the pooled WER from `b` to `a`, 1 is all; None if not transcribed."""
-    first, second = (results.transcripts.get((name, set)) for name in (a, b))
+    first, second = (results.transcripts.get((name, test_set)) for name in (a, b))
     if not (first and second):
         return None
     return reduction_interval(
-        first.counts, second.counts, results.params.report.resamples, rng(results, "wer", set)
+        first.counts, second.counts, results.params.report.resamples, rng(results, "wer", test_set)
     )
 
 
-def significance(results: Results, metric: str, set: str, a: str, b: str) -> float:
+def significance(results: Results, metric: str, test_set: str, a: str, b: str) -> float:
     """Two-sided p of Wilcoxon's signed-rank test, mixture by mixture; nan where it says nothing.
 
     For `wer` the pairs are the mixtures' own word error rates.
     """
     if metric != "wer":
-        first, second = (results.scores[name, set].values(metric) for name in (a, b))
+        first, second = (results.scores[name, test_set].values(metric) for name in (a, b))
         return wilcoxon(first, second)
-    texts = [results.transcripts.get((name, set)) for name in (a, b)]
+    texts = [results.transcripts.get((name, test_set)) for name in (a, b)]
     rates = [
         {id: errors / words for id, (errors, words) in found.counts.items() if words}
         for found in texts
@@ -63,17 +63,19 @@ def pairs(results: Results) -> dict[str, Any]:
     """For each set and metric, baseline -> method -> `Pair`, null where nothing is known."""
     methods = [MIXTURE, *results.methods]
 
-    def against(metric: str, set: str) -> dict[str, Any]:
+    def against(metric: str, test_set: str) -> dict[str, Any]:
         found: dict[str, dict[str, Pair | None]] = {name: {} for name in methods}
         for i, a in enumerate(methods):
             for b in methods[i + 1 :]:
-                p = significance(results, metric, set, a, b)
-                found[b][a] = _pair(_shown(results, metric, set, a, b), p)
-                found[a][b] = _pair(_shown(results, metric, set, b, a), p)
+                p = significance(results, metric, test_set, a, b)
+                found[b][a] = _pair(_shown(results, metric, test_set, a, b), p)
+                found[a][b] = _pair(_shown(results, metric, test_set, b, a), p)
         return found
 
     shown = [m for m in SHOWN if measured(results, m)]
-    return {set: {m: against(m, set) for m in (*shown, "wer")} for set in results.sets}
+    return {
+        test_set: {m: against(m, test_set) for m in (*shown, "wer")} for test_set in results.sets
+    }
 
 
 def measured(results: Results, metric: str) -> bool:
@@ -81,10 +83,10 @@ def measured(results: Results, metric: str) -> bool:
     return any(np.isfinite(found.columns[metric]).any() for found in results.scores.values())
 
 
-def _shown(results: Results, metric: str, set: str, a: str, b: str) -> Interval | None:
+def _shown(results: Results, metric: str, test_set: str, a: str, b: str) -> Interval | None:
     if metric != "wer":
-        return difference(results, metric, set, a, b)
-    interval = wer(results, set, a, b)
+        return difference(results, metric, test_set, a, b)
+    interval = wer(results, test_set, a, b)
     return interval.scaled(100) if interval else None
 
 
@@ -96,6 +98,6 @@ def _pair(interval: Interval | None, p: float) -> Pair | None:
     return (round(interval.mean, 5), low, high, float(f"{p:.2g}") if math.isfinite(p) else None)
 
 
-def rng(results: Results, metric: str, set: str) -> np.random.Generator:
+def rng(results: Results, metric: str, test_set: str) -> np.random.Generator:
     """The draw of mixtures for one metric on one set, the same for every pair of methods."""
-    return provenance.generator(results.params.seed, "compare", metric, set)
+    return provenance.generator(results.params.seed, "compare", metric, test_set)

@@ -24,7 +24,7 @@ class Split(NamedTuple):
 class Table(NamedTuple):
     """SI-SDR improvement in dB of each method (rows) in each bin (columns) on one set."""
 
-    set: str
+    test_set: str
     splits: list[Split]
     rows: list[tuple[str, list[Interval]]]
 
@@ -55,11 +55,11 @@ SCALE = {"overlap": 100.0}
 
 def conditions(results: Results) -> list[Condition]:
     """All conditions; a set in which one does not vary is left out of it."""
-    found, mixtures = [], {set: results.scores[MIXTURE, set] for set in results.sets}
+    found, mixtures = [], {test_set: results.scores[MIXTURE, test_set] for test_set in results.sets}
     for key, (title, meaning, unit, digits) in CONTINUOUS.items():
-        splits = {set: _bins(of, key, unit, digits) for set, of in mixtures.items()}
+        splits = {test_set: _bins(of, key, unit, digits) for test_set, of in mixtures.items()}
         found.append(Condition(key, title, meaning, _tables(results, key, splits)))
-    splits = {set: _sexes(of) for set, of in mixtures.items()}
+    splits = {test_set: _sexes(of) for test_set, of in mixtures.items()}
     meaning = "whether all speakers of a mixture are of one sex"
     found.append(Condition("sex", "Speakers' sexes", meaning, _tables(results, "sex", splits)))
     return [condition for condition in found if condition.tables]
@@ -68,21 +68,23 @@ def conditions(results: Results) -> list[Condition]:
 def _tables(results: Results, key: str, splits: dict[str, list[Split]]) -> list[Table]:
     return [
         Table(
-            set,
+            test_set,
             found,
             [
-                (method, [_improvement(results, key, set, method, s.ids) for s in found])
+                (method, [_improvement(results, key, test_set, method, s.ids) for s in found])
                 for method in results.methods
             ],
         )
-        for set, found in splits.items()
+        for test_set, found in splits.items()
         if len(found) > 1
     ]
 
 
-def _improvement(results: Results, key: str, set: str, method: str, ids: list[str]) -> Interval:
-    after, before = (results.scores[name, set].values("si_sdr") for name in (method, MIXTURE))
-    rng = provenance.generator(results.params.seed, "condition", key, set, ids[0])
+def _improvement(
+    results: Results, key: str, test_set: str, method: str, ids: list[str]
+) -> Interval:
+    after, before = (results.scores[name, test_set].values("si_sdr") for name in (method, MIXTURE))
+    rng = provenance.generator(results.params.seed, "condition", key, test_set, ids[0])
     chosen = {id: after[id] for id in ids if math.isfinite(after[id])}
     return paired_interval(chosen, before, results.params.report.resamples, rng)
 

@@ -14,7 +14,7 @@ SHOWN = (5, 10, 20, 50, 100)
 class Table(NamedTuple):
     """SI-SDR in dB of each method (rows) after each of the iterations `at` (columns) on one set."""
 
-    set: str
+    test_set: str
     at: list[int]
     rows: list[tuple[str, list[Interval | None]]]  # None: it ran fewer iterations
 
@@ -28,20 +28,20 @@ def by_iterations(results: Results) -> list[Table]:
     """A table for each set; the bounds, which are told the sources, are left out."""
     methods = [name for name, method in results.methods.items() if not method.is_bound]
     found = []
-    for set in results.sets:
-        curves = {name: results.curves[name, set] for name in methods}
+    for test_set in results.sets:
+        curves = {name: results.curves[name, test_set] for name in methods}
         at = [i for i in SHOWN if any(i in curve.at for curve in curves.values())]
         rows = []
         for name, curve in curves.items():
             columns = dict(zip(curve.at, curve.values.T, strict=True))
-            rows.append((name, [_interval(results, set, columns.get(i)) for i in at]))
-        found.append(Table(set, at, rows))
+            rows.append((name, [_interval(results, test_set, columns.get(i)) for i in at]))
+        found.append(Table(test_set, at, rows))
     return found
 
 
-def _interval(results: Results, set: str, values: Array | None) -> Interval | None:
+def _interval(results: Results, test_set: str, values: Array | None) -> Interval | None:
     if values is None:
         return None
     return mean_interval(
-        values, results.params.report.resamples, compare.rng(results, "curve", set)
+        values, results.params.report.resamples, compare.rng(results, "curve", test_set)
     )

@@ -30,7 +30,7 @@ WIDTH = 320  # pixels, until a picture is loaded
 class Chosen(NamedTuple):
     """A mixture, and by which rule it was chosen: best, median, or worst."""
 
-    set: str
+    test_set: str
     id: str
     why: str
 
@@ -69,9 +69,9 @@ def choose(results: Results) -> list[Chosen]:
     """
     found = []
     method = results.params.report.learned_sdr
-    for set in results.sets:
-        scores = results.scores[method, set].values("si_sdr")
-        texts = results.transcripts.get((MIXTURE, set))
+    for test_set in results.sets:
+        scores = results.scores[method, test_set].values("si_sdr")
+        texts = results.transcripts.get((MIXTURE, test_set))
         ids = [id for id in scores if not texts or id in texts.texts]
         order = sorted(
             ids, key=lambda id: scores[id] if math.isfinite(scores[id]) else -math.inf, reverse=True
@@ -80,7 +80,7 @@ def choose(results: Results) -> list[Chosen]:
         taken: dict[int, str] = {}
         for why, place in places.items():
             taken.setdefault(place, why)
-        found += [Chosen(set, order[place], why) for place, why in taken.items()]
+        found += [Chosen(test_set, order[place], why) for place, why in taken.items()]
     return found
 
 
@@ -88,7 +88,7 @@ def piece(results: Results, one: Chosen) -> tuple[Piece, dict[str, bytes]]:
     """A chosen mixture, and the files of its players by name, made from the stored audio."""
     rows, files, info, fs = [], {}, {}, results.params.fs
     for method in (MIXTURE, REFERENCE, *results.methods):
-        (outcome,) = outcomes(results.params, method, one.set, only=[one.id])
+        (outcome,) = outcomes(results.params, method, one.test_set, only=[one.id])
         info, audio = outcome.info, outcome.est
         if method == MIXTURE:  # the same for every source
             audio = audio[:1]
@@ -121,9 +121,9 @@ def render(results: Results, pieces: Sequence[Piece]) -> str:
 
 
 def _row(results: Results, method: str, one: Chosen, audio: Audio) -> Row:
-    found = results.scores.get((method, one.set))
+    found = results.scores.get((method, one.test_set))
     scores = found.sources[one.id] if found else []
-    transcripts = results.transcripts.get((method, one.set))
+    transcripts = results.transcripts.get((method, one.test_set))
     texts: list[Text] = transcripts.texts.get(one.id, []) if transcripts else []
     tracks = []
     for k in range(len(audio)):

@@ -90,12 +90,12 @@ def render(
 def values(results: Results) -> dict[str, dict[str, list[float | None]]]:
     """SI-SDR in dB of every mixture, set -> method -> (mixtures,), null where it failed."""
     return {
-        set: {
+        test_set: {
             name: [round(x, 2) if math.isfinite(x) else None for x in found.columns["si_sdr"]]
             for (name, of), found in results.scores.items()
-            if of == set
+            if of == test_set
         }
-        for set in results.sets
+        for test_set in results.sets
     }
 
 
@@ -132,24 +132,26 @@ def _sets(results: Results, rows: Sequence[Row], pairs: Mapping[str, Any]) -> li
         for name, (_, _, choose) in SHOWN.items()
     }
     found = []
-    for set in results.sets:
+    for test_set in results.sets:
         body = []
-        for row in (row for row in rows if row.set == set):
+        for row in (row for row in rows if row.test_set == test_set):
             cells = {
-                name: _cell(getattr(row, name), scale, digits, tops[name].get(set), row)
+                name: _cell(getattr(row, name), scale, digits, tops[name].get(test_set), row)
                 for name, (scale, digits, _) in SHOWN.items()
             }
             deltas = {
                 f"{name}_delta": _delta(found_pairs[classical].get(row.method), SHOWN[name][1])
-                for name, found_pairs in pairs[set].items()
+                for name, found_pairs in pairs[test_set].items()
             }
             pseudo = row.method in (MIXTURE, REFERENCE)
             body.append({"row": row, "pseudo": pseudo, **cells, **deltas})
-        scores = results.scores[MIXTURE, set]
+        scores = results.scores[MIXTURE, test_set]
         t60 = scores.columns["t60"]
-        spoken = [len(heard.texts) for (_, of), heard in results.transcripts.items() if of == set]
+        spoken = [
+            len(heard.texts) for (_, of), heard in results.transcripts.items() if of == test_set
+        ]
         found.append(
-            {"name": set, "speakers": results.speakers(set), "rows": body}
+            {"name": test_set, "speakers": results.speakers(test_set), "rows": body}
             | {"mixtures": len(scores.ids), "t60": (float(t60.min()), float(t60.max()))}
             | {"transcribed": max(spoken, default=0)}
         )
@@ -165,7 +167,7 @@ def _iterations(results: Results) -> list[dict[str, Any]]:
             (name, [_number_cell(cell, 1, 1, top) for cell, top in zip(cells, tops, strict=True)])
             for name, cells in table.rows
         ]
-        found.append({"set": table.set, "speakers": results.speakers(table.set)})
+        found.append({"test_set": table.test_set, "speakers": results.speakers(table.test_set)})
         found[-1] |= {"at": table.at, "rows": body}
     return found
 
@@ -220,8 +222,8 @@ def _number(value: float, digits: int, sign: str = "") -> str:
 def _failures(results: Results) -> list[tuple[str, str, str, int, int]]:
     """Method, set, kind, how many, of how many: every kind of failure that occurred."""
     return [
-        (method, set, kind, found.failed.count(kind), len(found.ids))
-        for (method, set), found in results.scores.items()
+        (method, test_set, kind, found.failed.count(kind), len(found.ids))
+        for (method, test_set), found in results.scores.items()
         for kind in sorted({*found.failed} - {""})
     ]
 

@@ -60,26 +60,28 @@ def _number(value: float) -> str:
     return f"{value:.1f}" if np.isfinite(value) else "unknown"
 
 
-def _title(results: Results, set: str) -> str:
-    return f"{set}: {results.speakers(set)} speakers"
+def _title(results: Results, test_set: str) -> str:
+    return f"{test_set}: {results.speakers(test_set)} speakers"
 
 
 def _convergence(results: Results, look: dict[str, figures.Style]) -> Plate:
     bands, at, resamples = {}, {}, results.params.report.resamples
-    for set in results.sets:
-        curves = {name: results.curves[name, set] for name in results.methods}
-        at[set] = {name: curve.at for name, curve in curves.items()}
-        bands[set] = {
-            name: mean_band(curve.values, resamples, compare.rng(results, "curve", set))
+    for test_set in results.sets:
+        curves = {name: results.curves[name, test_set] for name in results.methods}
+        at[test_set] = {name: curve.at for name, curve in curves.items()}
+        bands[test_set] = {
+            name: mean_band(curve.values, resamples, compare.rng(results, "curve", test_set))
             for name, curve in curves.items()
         }
     edges = [x for found in bands.values() for b in found.values() for x in (*b.low, *b.high)]
     edges += [x for found in bands.values() for band in found.values() for x in band.mean]
     pictures = []
-    for set, found in bands.items():
-        svg = figures.convergence(_title(results, set), at[set], found, look, figures.limits(edges))
+    for test_set, found in bands.items():
+        svg = figures.convergence(
+            _title(results, test_set), at[test_set], found, look, figures.limits(edges)
+        )
         ends = [f"{n} {_number(b.mean[0])} to {_number(b.mean[-1])} dB" for n, b in found.items()]
-        pictures.append(Picture(f"convergence-{set}", svg, f"{set}: {'; '.join(ends)}."))
+        pictures.append(Picture(f"convergence-{test_set}", svg, f"{test_set}: {'; '.join(ends)}."))
     return Plate("SI-SDR against iterations", "convergence", pictures)
 
 
@@ -93,17 +95,17 @@ def _intervals(results: Results, rows: list[Row], look: dict[str, figures.Style]
         for row in rows:
             interval = getattr(row, metric)
             if interval:
-                found.setdefault(row.set, {})[row.method] = interval.scaled(scale)
+                found.setdefault(row.test_set, {})[row.method] = interval.scaled(scale)
         if not found:
             continue
         edges = figures.limits([x for f in found.values() for i in f.values() for x in i[:3]], step)
         pictures = []
-        for set, values in found.items():
-            svg = figures.intervals(_title(results, set), values, look, label, edges)
+        for test_set, values in found.items():
+            svg = figures.intervals(_title(results, test_set), values, look, label, edges)
             said = "; ".join(
                 f"{name} {_number(interval.mean)}" for name, interval in values.items()
             )
-            pictures.append(Picture(f"{kind}-{set}", svg, f"{label}: {said}."))
+            pictures.append(Picture(f"{kind}-{test_set}", svg, f"{label}: {said}."))
         plates.append(Plate(f"{label.split(' (')[0]} of every method", kind, pictures))
     return plates
 
@@ -116,35 +118,36 @@ def _compared(results: Results) -> list[str]:
 def _reverberation(results: Results, look: dict[str, figures.Style]) -> Plate:
     names = [MIXTURE, *_compared(results)]
     points = {
-        set: {name: _t60_and_si_sdr(results, name, set) for name in names} for set in results.sets
+        test_set: {name: _t60_and_si_sdr(results, name, test_set) for name in names}
+        for test_set in results.sets
     }
     edges = figures.limits([v for found in points.values() for xy in found.values() for v in xy[1]])
     labels = ("Measured T60 (s)", "SI-SDR (dB)")
     pictures = [
         Picture(
-            f"t60-{set}",
-            figures.against(_title(results, set), found, look, labels, edges),
-            f"{set}: SI-SDR of each mixture against its T60, for {', '.join(names)}.",
+            f"t60-{test_set}",
+            figures.against(_title(results, test_set), found, look, labels, edges),
+            f"{test_set}: SI-SDR of each mixture against its T60, for {', '.join(names)}.",
         )
-        for set, found in points.items()
+        for test_set, found in points.items()
     ]
     return Plate("SI-SDR against reverberation", "t60", pictures)
 
 
-def _t60_and_si_sdr(results: Results, method: str, set: str) -> tuple[Array, Array]:
-    columns = results.scores[method, set].columns
+def _t60_and_si_sdr(results: Results, method: str, test_set: str) -> tuple[Array, Array]:
+    columns = results.scores[method, test_set].columns
     return columns["t60"], columns["si_sdr"]
 
 
 def _scatter(results: Results, look: dict[str, figures.Style]) -> Plate:
     a, b = results.params.report.classical, results.params.report.learned_sdr
     pictures = []
-    for set in results.sets:
-        x, y = (results.scores[name, set].columns["si_sdr"] for name in (a, b))
+    for test_set in results.sets:
+        x, y = (results.scores[name, test_set].columns["si_sdr"] for name in (a, b))
         labels = (f"{a}, SI-SDR (dB)", f"{b}, SI-SDR (dB)")
-        svg = figures.scatter(_title(results, set), x, y, labels, (look[a], look[b]))
-        said = f"{set}: {b} is above {a} on {int(np.sum(y > x))} of {len(x)} mixtures."
-        pictures.append(Picture(f"scatter-{set}", svg, said))
+        svg = figures.scatter(_title(results, test_set), x, y, labels, (look[a], look[b]))
+        said = f"{test_set}: {b} is above {a} on {int(np.sum(y > x))} of {len(x)} mixtures."
+        pictures.append(Picture(f"scatter-{test_set}", svg, said))
     return Plate("Mixture by mixture", "scatter", pictures)
 
 

@@ -26,7 +26,7 @@ COLUMNS = (
 class Row(NamedTuple):
     """One method on one set; None where a quantity does not apply."""
 
-    set: str
+    test_set: str
     speakers: int
     method: str
     model: str
@@ -58,7 +58,7 @@ class Row(NamedTuple):
     def cells(self) -> dict[str, Any]:
         """The row of `summary.csv`."""
         row: dict[str, Any] = {
-            "set": self.set,
+            "set": self.test_set,
             "n_src": self.speakers,
             **{name: getattr(self, name) for name in COLUMNS[2:8]},
         }
@@ -96,35 +96,35 @@ class Row(NamedTuple):
 def summarise(results: Results) -> list[Row]:
     """All rows, set by set: the mixture, the methods in their order, the reference."""
     return [
-        _row(results, set, method)
-        for set in results.sets
+        _row(results, test_set, method)
+        for test_set in results.sets
         for method in (MIXTURE, *results.methods, REFERENCE)
-        if (method, set) in results.scores or (method, set) in results.transcripts
+        if (method, test_set) in results.scores or (method, test_set) in results.transcripts
     ]
 
 
-def _row(results: Results, set: str, method: str) -> Row:
+def _row(results: Results, test_set: str, method: str) -> Row:
     params, given = results.params, results.methods.get(method)
-    scores = results.scores.get((method, set))
-    texts = results.transcripts.get((method, set))
+    scores = results.scores.get((method, test_set))
+    texts = results.transcripts.get((method, test_set))
     n = params.report.resamples
 
     def rng(metric: str):
-        return provenance.generator(params.seed, "report", set, method, metric)
+        return provenance.generator(params.seed, "report", test_set, method, metric)
 
     def mean(metric: str) -> Interval | None:
         return mean_interval(scores.columns[metric], n, rng(metric)) if scores else None
 
     return Row(
-        set=set,
-        speakers=results.speakers(set),
+        test_set=test_set,
+        speakers=results.speakers(test_set),
         method=method,
         model=given.model if given else "",
         rule=given.rule if given else "",
         iterations=given.iterations if given else None,
         mixtures=len(scores.ids) if scores else len(texts.texts if texts else {}),
         failures=scores.failures if scores else None,
-        si_sdri=compare.si_sdr(results, set, method, MIXTURE) if given else None,
+        si_sdri=compare.si_sdr(results, test_set, method, MIXTURE) if given else None,
         **{m: mean(m) if compare.measured(results, m) else None for m in METRICS},
         wer=ratio_interval(texts.counts, n, rng("wer")) if texts else None,
         wer_fewest=ratio_interval(texts.fewest, n, rng("wer")) if texts else None,
@@ -160,7 +160,7 @@ def ascii_table(rows: Sequence[Row]) -> str:
         head.pop()
     body = [
         [
-            *(row.set, row.method, str(row.mixtures)),
+            *(row.test_set, row.method, str(row.mixtures)),
             "" if row.failures is None else str(row.failures),
             *(decibels(row.si_sdr), decibels(row.sdr), percent(row.wer)),
         ][: len(head)]
@@ -170,7 +170,7 @@ def ascii_table(rows: Sequence[Row]) -> str:
     rule = "  ".join("-" * width for width in widths)
     lines = [_aligned(head, widths)]
     for index, (row, cells) in enumerate(zip(rows, body, strict=True)):
-        if index == 0 or row.set != rows[index - 1].set:
+        if index == 0 or row.test_set != rows[index - 1].test_set:
             lines.append(rule)
         lines.append(_aligned(cells, widths))
     return "\n".join(lines) + "\n"
@@ -249,8 +249,8 @@ def best(
     for row in rows:
         interval = value(row) if row.competes else None
         if interval and math.isfinite(interval.mean):
-            found.setdefault(row.set, []).append(interval.mean)
-    return {set: choose(means) for set, means in found.items()}
+            found.setdefault(row.test_set, []).append(interval.mean)
+    return {test_set: choose(means) for test_set, means in found.items()}
 
 
 def _pivot(
@@ -261,18 +261,18 @@ def _pivot(
     choose: Callable[..., float],
 ) -> Pivot:
     top = best(rows, value, choose)
-    speakers = {row.set: row.speakers for row in rows}
+    speakers = {row.test_set: row.speakers for row in rows}
     found: dict[str, dict[str, tuple[str, bool]]] = {}
     for row in rows:
         interval = value(row)
         if interval:
-            is_best = row.competes and interval.mean == top.get(row.set)
-            found.setdefault(row.method, {})[row.set] = (form(interval), is_best)
+            is_best = row.competes and interval.mean == top.get(row.test_set)
+            found.setdefault(row.method, {})[row.test_set] = (form(interval), is_best)
     return Pivot(
         title,
         list(speakers.items()),
         [
-            (method, [cells.get(set, ("", False)) for set in speakers])
+            (method, [cells.get(test_set, ("", False)) for test_set in speakers])
             for method, cells in found.items()
         ],
     )

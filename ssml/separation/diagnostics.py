@@ -25,7 +25,7 @@ STEP, RUN = 0.016, 5  # s between energies; energies of a decay
 FEW = 10  # decays: no estimate from fewer
 
 
-def followed(states: Iterable[Demixing], changes: list[float]) -> Iterator[Demixing]:
+def record_changes(states: Iterable[Demixing], changes: list[float]) -> Iterator[Demixing]:
     """Pass the states of a separation on; `changes` is given a number for each iteration."""
     before, C = None, None
     for state in states:

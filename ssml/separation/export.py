@@ -43,7 +43,7 @@ def export(trained: Trained, path: Path | str, n_iter: int, n_src: int) -> dict[
         raise UserError(f"{n_iter} iterations, {n_src} sources: give at least 1, and 2 to 8")
     _check_model(trained)
     mix = _noise(n_src, trained.stft)
-    program = traced(trained, mix, n_iter)
+    program = trace(trained, mix, n_iter)
     data = to_onnx(program) if path.suffix == ".onnx" else to_pt2(program)
     run = run_onnx if path.suffix == ".onnx" else run_pt2
     mix = mix[..., : -trained.stft.hop // 2 - 1]  # of another length than the traced one
@@ -75,7 +75,7 @@ def _check_model(trained: Trained) -> None:
 
 
 @torch.no_grad()
-def traced(trained: Trained, mix: Tensor, n_iter: int) -> torch.export.ExportedProgram:
+def trace(trained: Trained, mix: Tensor, n_iter: int) -> torch.export.ExportedProgram:
     """The graph for mixtures like `mix` (1, K, N), with any other N."""
     graph = Graph(trained.network, trained.stft, n_iter, mix.shape[1]).eval()
     samples = torch.export.Dim("samples", min=trained.stft.n_fft)

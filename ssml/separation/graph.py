@@ -64,7 +64,7 @@ def eye(size: int) -> Tensor:
     return torch.eye(size, dtype=torch.float64)
 
 
-def stacked(rows: list[list[Complex]]) -> Complex:
+def stack(rows: list[list[Complex]]) -> Complex:
     """A matrix (..., M, M) of its entries (...,)."""
     parts = ([[getattr(x, part) for x in row] for row in rows] for part in ("re", "im"))
     re, im = (torch.stack([torch.stack(row, -1) for row in part], -2) for part in parts)
@@ -94,7 +94,7 @@ def lower_inverse(C: Complex) -> tuple[Complex, Complex]:
             for k in range(i, j):
                 total = total.minus(L[j][k].times(inverse[k][i]))
             inverse[j][i] = total.scaled(scale)
-    return stacked(L), stacked(inverse)
+    return stack(L), stack(inverse)
 
 
 class Graph(nn.Module):
@@ -114,7 +114,7 @@ class Graph(nn.Module):
     def forward(self, mix: Tensor) -> Tensor:
         x = mix[0]
         X = self.analysed(x)
-        return self.synthesised(self.demixed(X), x.shape[-1])[None]
+        return self.synthesise(self.demixed(X), x.shape[-1])[None]
 
     def analysed(self, x: Tensor) -> Complex:
         """(M, N) -> (M, F, T), as `Stft.forward`."""
@@ -123,7 +123,7 @@ class Graph(nn.Module):
         X = nn.functional.conv1d(padded, self.basis, stride=self.stft.hop)
         return Complex(X[:, : self.stft.bins], X[:, self.stft.bins :])
 
-    def synthesised(self, Y: Complex, length: int) -> Tensor:
+    def synthesise(self, Y: Complex, length: int) -> Tensor:
         """(K, F, T) -> (K, length), as `Stft.inverse`."""
         n_fft, hop, bins = self.stft.n_fft, self.stft.hop, self.stft.bins
         # each bin but the first and the last stands for its mirror image too
@@ -143,11 +143,11 @@ class Graph(nn.Module):
         tiny = torch.finfo(torch.float32).tiny
         level = X.power.mean((-3, -2, -1), keepdim=True).sqrt().clamp_min(tiny)
         L, whiten = self.sphering(X.scaled(1 / level))
-        Z = applied(whiten, X.scaled(1 / level))
+        Z = apply(whiten, X.scaled(1 / level))
         P = outer_products(Z)
-        return applied(projected_back(self.iterated(L, P).dot(whiten)), X)
+        return apply(project_back(self.iterate(L, P).dot(whiten)), X)
 
-    def iterated(self, W: Complex, P: Tensor) -> Complex:
+    def iterate(self, W: Complex, P: Tensor) -> Complex:
         """W (F, K, K) after all iterations, from W; float64."""
 
         def more(i: Tensor, re: Tensor, im: Tensor) -> Tensor:
@@ -156,7 +156,7 @@ class Graph(nn.Module):
         def step(i: Tensor, re: Tensor, im: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             W = Complex(re, im)
             U, _ = self.model(power(W, P))
-            W = steered(covariance(W, U, P)).dot(W)
+            W = steer(covariance(W, U, P)).dot(W)
             return i + 1, W.re.clone(), W.im.clone()
 
         state = torch.zeros((), dtype=torch.int64), W.re.clone(), W.im.clone()
@@ -172,13 +172,13 @@ class Graph(nn.Module):
         wide = X.to(torch.float64)
         M, single = self.n_src, torch.finfo(torch.float32)
         pairs = [[wide[i].times(wide[j].conj) for j in range(M)] for i in range(M)]
-        C = stacked([[Complex(x.re.mean(-1), x.im.mean(-1)) for x in row] for row in pairs])
+        C = stack([[Complex(x.re.mean(-1), x.im.mean(-1)) for x in row] for row in pairs])
         trace = (C.re * eye(M)).sum((-2, -1)) / M
         floor = 10 * single.eps * trace + single.tiny**0.5
         return lower_inverse(Complex(C.re + floor[..., None, None] * eye(M), C.im))
 
 
-def applied(W: Complex, X: Complex) -> Complex:
+def apply(W: Complex, X: Complex) -> Complex:
     """`W X` in float32: (F, K, M), (M, F, T) -> (K, F, T)."""
     W = W.to(torch.float32)
     rows = []
@@ -221,7 +221,7 @@ def covariance(W: Complex, U: Tensor, P: Tensor) -> Complex:
     return W.dot(V).dot(W.mH)
 
 
-def steered(G: Complex) -> Complex:
+def steer(G: Complex) -> Complex:
     """As `updates.iss`: G (F, K, K, K) -> A (F, K, K), float64; loaded as float32 is."""
     K, single = G.re.shape[-1], torch.finfo(torch.float32)
     amount = 10 * single.eps * (G.re * eye(K)).sum(-1) + single.tiny**0.5
@@ -239,7 +239,7 @@ def steered(G: Complex) -> Complex:
     return A
 
 
-def projected_back(W: Complex) -> Complex:
+def project_back(W: Complex) -> Complex:
     """As `demixing.project_back` for the first microphone; float64 (F, K, M)."""
     norm = W.power.sum(-1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
     unit = W.scaled(norm.rsqrt())

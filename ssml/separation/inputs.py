@@ -11,7 +11,7 @@ from ssml.files.errors import UserError
 MOST = 32  # channels
 
 
-def checked(mix: Any) -> Tensor:
+def check_mixture(mix: Any) -> Tensor:
     """The mixture as a tensor; `UserError` says what is wrong with it."""
     if not isinstance(mix, np.ndarray | Tensor):
         raise UserError(f"mix: {type(mix).__name__}; give a NumPy array or a torch tensor")
@@ -42,7 +42,7 @@ def checked(mix: Any) -> Tensor:
     return x
 
 
-def whole(name: str, value: Any, least: int) -> int:
+def check_integer(name: str, value: Any, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise UserError(f"{name}: {value!r} is not a whole number")
     if value < least:
@@ -50,7 +50,7 @@ def whole(name: str, value: Any, least: int) -> int:
     return int(value)
 
 
-def resampled(x: Tensor, fs: int, to: int) -> Tensor:
+def resample(x: Tensor, fs: int, to: int) -> Tensor:
     """(..., N) at `fs` -> (..., ceil(N to / fs)) at `to`, Hz."""
     if fs == to:
         return x
@@ -65,6 +65,6 @@ def resampled(x: Tensor, fs: int, to: int) -> Tensor:
     return out.reshape(*x.shape[:-1], out.shape[-1])
 
 
-def fitted(x: Tensor, length: int) -> Tensor:
+def fit_length(x: Tensor, length: int) -> Tensor:
     """Cut, or padded with zeros, to `length` samples: resampling may round up or down."""
     return nn.functional.pad(x, (0, length - x.shape[-1]))

@@ -110,7 +110,7 @@ def separate_file(
     anything is wrong.
     """
     start = time.monotonic()
-    with _naming(path), opened(path) as file:
+    with _naming(path), open_recording(path) as file:
         chosen = separator(file.samplerate, file.channels)
         outputs = [target.path(path, k) for k in range(n_src or file.channels)]
         picture = target.folder / f"{path.stem}.png" if plot else None
@@ -127,7 +127,7 @@ def separate_file(
         stream = Stream(chosen, block, seen)
         with _folder(target.folder), tempfile.TemporaryFile(dir=target.folder) as spool:
             peak = 0.0
-            for est in _streamed(file, stream, path.name, start):
+            for est in _stream(file, stream, path.name, start):
                 spool.write(est.T.astype(np.float32).tobytes())
                 peak = max(peak, float(np.abs(est).max(initial=0)))
             gain = PEAK / peak if target.format == "flac" and peak > PEAK else 1.0
@@ -152,7 +152,7 @@ def separate_file(
     }
 
 
-def _streamed(
+def _stream(
     file: soundfile.SoundFile, stream: Stream, title: str, start: float
 ) -> Iterator[np.ndarray]:
     """The outputs (K, m) of a recording, as they come; the progress of long ones is shown."""
@@ -178,7 +178,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[soundfile.SoundFile]:
+def open_recording(path: Path) -> Iterator[soundfile.SoundFile]:
     """An open recording of 2 to 32 channels; `UserError` if it is none."""
     if not path.is_file():
         raise UserError("no such file")

@@ -24,7 +24,7 @@ from ssml.iva.stft import Stft
 from ssml.iva.updates import UPDATES
 
 from . import diagnostics
-from .inputs import checked, fitted, resampled, whole
+from .inputs import check_integer, check_mixture, fit_length, resample
 
 Array = TypeVar("Array", np.ndarray, Tensor)
 
@@ -61,7 +61,7 @@ class Separator:
     model: "laplace", "gauss", "nmf", the name of a trained model that is shipped (`ssml models`),
         the path of one, what `load` gave, or a callable (or `nn.Module`)
         `power -> weights` or `power, memory -> (weights, memory)`; power and weights
-        (..., K, F, T), memory None at first. rule: "iss", "iss6", "ip" or "ip2".
+        (..., K, F, T), memory None at first. rule: "iss", "iss-6-sweeps", "ip" or "ip2".
     n_src: K sources, at most as many as the microphones; None: as many.
     fs: sampling rate in Hz. A checkpoint's model works at 16 kHz: other rates are resampled to it
         and back.
@@ -88,10 +88,10 @@ class Separator:
     ) -> None:
         if rule not in UPDATES:
             raise UserError(f"rule: no {rule!r} among {', '.join(UPDATES)}")
-        self.n_iter = whole("n_iter", n_iter, least=0)
-        self.n_src = None if n_src is None else whole("n_src", n_src, least=2)
-        self.fs = self.model_fs = whole("fs", fs, least=1)
-        self.mic = whole("mic", mic, least=0)
+        self.n_iter = check_integer("n_iter", n_iter, least=0)
+        self.n_src = None if n_src is None else check_integer("n_src", n_src, least=2)
+        self.fs = self.model_fs = check_integer("fs", fs, least=1)
+        self.mic = check_integer("mic", mic, least=0)
         self.rule = UPDATES[rule]
         self.device = torch.device(device)
         self._network: nn.Module | None = None  # of a checkpoint: ours to move to a device
@@ -103,13 +103,15 @@ class Separator:
             _same_stft(name, trained.stft, n_fft, hop)
             n_fft, hop, self.model_fs = trained.stft.n_fft, trained.stft.hop, RATE
             self._network = trained.network
-            self.model = adapted(trained.network)
+            self.model = as_source_model(trained.network)
         elif callable(model):
-            self.model = adapted(model)
+            self.model = as_source_model(model)
         else:
             raise UserError(f"model: {model!r} is neither a name, a file, nor a callable")
-        n_fft = _nearest_power(WINDOW * fs) if n_fft is None else whole("n_fft", n_fft, least=2)
-        self.stft = Stft(n_fft, n_fft // 4 if hop is None else whole("hop", hop, least=1))
+        n_fft = (
+            _nearest_power(WINDOW * fs) if n_fft is None else check_integer("n_fft", n_fft, least=2)
+        )
+        self.stft = Stft(n_fft, n_fft // 4 if hop is None else check_integer("hop", hop, least=1))
 
     @property
     def window(self) -> float:
@@ -118,10 +120,10 @@ class Separator:
 
     def __call__(self, mix: Array) -> Array:
         """Separate mixtures (..., M, N), floating point, into (..., K, N)."""
-        return self.go_on(mix)[0]
+        return self.separate_from(mix)[0]
 
     @torch.no_grad()
-    def go_on(
+    def separate_from(
         self, mix: Array, start: Array | None = None, changes: list[float] | None = None
     ) -> tuple[Array, Array]:
         """Outputs (..., K, N) and `filters` (..., F, K, M); `start`: filters to begin with.
@@ -131,20 +133,20 @@ class Separator:
         """
         x = self._tensor(mix)
         level = exponent(x)
-        at_model = resampled(x * level, self.fs, self.model_fs)
+        at_model = resample(x * level, self.fs, self.model_fs)
         X = self.stft.forward(at_model)
-        Z, T, axes = self._reduced(X, None if start is None else torch.as_tensor(start).to(X))
+        Z, T, axes = self._reduce(X, None if start is None else torch.as_tensor(start).to(X))
         given = (Z, self.model, self.rule, self.n_iter)
         if changes is None:
             last = auxiva.demix(*given)
         else:
-            *_, last = diagnostics.followed(auxiva.iterate(*given), changes)
-        W = self._scaled(last.W, T, axes, X)
+            *_, last = diagnostics.record_changes(auxiva.iterate(*given), changes)
+        W = self._scale(last.W, T, axes, X)
         est = self.stft.inverse(demixing.apply(W, X), at_model.shape[-1])
         if W.shape[-2] == W.shape[-1]:  # what rounding of ill-conditioned filters leaves over
             rest = at_model[..., self.mic, None, :] - est.sum(-2, keepdim=True)
             est = est + rest / W.shape[-2]
-        est = fitted(resampled(est, self.model_fs, self.fs), x.shape[-1]) / level
+        est = fit_length(resample(est, self.model_fs, self.fs), x.shape[-1]) / level
         if not torch.isfinite(est).all():
             raise UserError(f"mix: no finite outputs after {self.n_iter} iterations; try fewer")
         return _like(est, mix), _like(W, mix)
@@ -155,21 +157,21 @@ class Separator:
         Their scale is that of the outputs, the images at `mic`. Where a learned model resamples,
         they are of 16 kHz.
         """
-        return self.go_on(mix)[1]
+        return self.separate_from(mix)[1]
 
     @torch.no_grad()
     def states(self, mix: Array) -> Iterator[Demixing]:
         """Yield X, W and Y before the first and after each iteration, Y scaled as the outputs."""
         x = self._tensor(mix)
         level = exponent(x)
-        X = self.stft.forward(resampled(x * level, self.fs, self.model_fs))
-        Z, T, rest = self._reduced(X, None)
+        X = self.stft.forward(resample(x * level, self.fs, self.model_fs))
+        Z, T, rest = self._reduce(X, None)
         for state in auxiva.iterate(Z, self.model, self.rule, self.n_iter):
-            yield Demixing(X / level[..., None], self._scaled(state.W, T, rest, X))
+            yield Demixing(X / level[..., None], self._scale(state.W, T, rest, X))
 
     def _tensor(self, mix: Any) -> Tensor:
         """The mixture as a checked tensor, and the model where it is."""
-        x = checked(mix)
+        x = check_mixture(mix)
         if isinstance(mix, np.ndarray):
             x = x.to(self.device)
         M = x.shape[-2]
@@ -181,7 +183,7 @@ class Separator:
             self._network.to(x.device)
         return x
 
-    def _reduced(self, X: Tensor, start: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor]:
+    def _reduce(self, X: Tensor, start: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor]:
         """`Z = T X` (..., K, F, T) to iterate on, T (..., F, K, M), and the axes left out.
 
         See `reduction`; T None stands for the identity.
@@ -198,7 +200,7 @@ class Separator:
         T, rest = reduction(X, K, start)
         return demixing.apply(T, X.to(T.dtype)).to(X.dtype), T, rest
 
-    def _scaled(self, W: Tensor, T: Tensor | None, rest: Tensor, X: Tensor) -> Tensor:
+    def _scale(self, W: Tensor, T: Tensor | None, rest: Tensor, X: Tensor) -> Tensor:
         """Filters (..., F, K, M) of the microphones, with outputs that are images at `mic`.
 
         Where there is nothing to separate, the first output is the microphone's signal.
@@ -226,7 +228,7 @@ def exponent(x: Tensor) -> Tensor:
     return torch.ldexp(torch.ones_like(largest), -largest.frexp().exponent.clamp(-most, most))
 
 
-def adapted(model: Callable[..., Any]) -> SourceModel:
+def as_source_model(model: Callable[..., Any]) -> SourceModel:
     """Make a source model of any callable; what it returns is checked, and may broadcast."""
     remembers = _remembers(model)
     dtype = None

@@ -23,7 +23,7 @@ class Separates(Protocol):
     fs: int
     n_src: int | None
 
-    def go_on(self, mix: np.ndarray, start: np.ndarray | None, changes: Any) -> Any: ...
+    def separate_from(self, mix: np.ndarray, start: np.ndarray | None, changes: Any) -> Any: ...
 
 
 class Stream:
@@ -81,7 +81,7 @@ class Stream:
             missing = step - sum(part.shape[1] for part in self._new)
             self._new.append(piece[:, :missing].copy())
             if piece.shape[1] >= missing:
-                ready.append(self._separated())
+                ready.append(self._separate_block())
             piece = piece[:, missing:]
         return np.concatenate(ready, -1)
 
@@ -90,20 +90,20 @@ class Stream:
         if not self._new:
             raise UserError("stream: nothing was pushed")
         complete = self._tail is not None and not any(part.shape[1] for part in self._new)
-        parts = [] if complete else [self._separated()]
+        parts = [] if complete else [self._separate_block()]
         assert self._tail is not None
         parts.append(self._tail)
         self._restart()
         return np.concatenate(parts, -1)
 
-    def _separated(self) -> np.ndarray:
+    def _separate_block(self) -> np.ndarray:
         """Separate a block that ends with the new samples; its outputs up to the tail it leaves."""
         new = np.concatenate(self._new, -1)
         block = new if self._last is None else np.concatenate([self._last, new], -1)
         block, changes = block[:, -self.length :], []
         tail, W_before = self._tail, self._W
         self._restart()  # if this block is refused, the next piece begins a new stream
-        est, W = self.separator.go_on(block, W_before, changes)
+        est, W = self.separator.separate_from(block, W_before, changes)
         if tail is not None:
             n = tail.shape[-1]
             est = est[:, -n - new.shape[-1] :]  # the last block reaches back further

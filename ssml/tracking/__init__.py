@@ -21,7 +21,18 @@ from ssml.files import provenance
 from . import unsent
 from .store import FINISHED, LIVE, open_store, send
 
-__all__ = ["Run", "adopt", "find", "git", "made", "registered", "resend", "run", "told", "used"]
+__all__ = [
+    "Run",
+    "adopt",
+    "find",
+    "find_any",
+    "git",
+    "log_inputs",
+    "register",
+    "resend",
+    "run",
+    "summaries",
+]
 
 LONGEST = 6000  # characters of a parameter's value in MLflow
 WAIT = 60.0  # s, at least, between a failure and the next attempt
@@ -133,7 +144,7 @@ def find(experiment: str, job: str, params: Mapping[str, Any], code: str = "") -
     return _latest(experiment, job, params, f"tags.code = '{code}' and {LIVE}")
 
 
-def made(experiment: str, job: str, params: Mapping[str, Any]) -> str | None:
+def find_any(experiment: str, job: str, params: Mapping[str, Any]) -> str | None:
     """The id of the latest finished run of `job` with these params, superseded or not, or None."""
     return _latest(experiment, job, params)
 
@@ -157,7 +168,7 @@ def adopt(run: str, parent: str) -> None:
         unsent.warn(error)
 
 
-def used(run: str, data: Mapping[str, str]) -> None:
+def log_inputs(run: str, data: Mapping[str, str]) -> None:
     """Note once in the finished run `run` that it used `data`: name, digest, source, context."""
     try:
         inputs = open_store().client.get_run(run).inputs.dataset_inputs
@@ -167,7 +178,7 @@ def used(run: str, data: Mapping[str, str]) -> None:
         unsent.warn(error)
 
 
-def registered(model: str, run: str, about: str, alias: str) -> str | None:
+def register(model: str, run: str, about: str, alias: str) -> str | None:
     """Register what the finished run `run` has made as `model`, under `alias`; its version."""
     try:
         return open_store().register(model, run, about, alias)
@@ -176,7 +187,7 @@ def registered(model: str, run: str, about: str, alias: str) -> str | None:
         return None
 
 
-def told(runs: Iterable[str]) -> list[dict[str, Any]]:
+def summaries(runs: Iterable[str]) -> list[dict[str, Any]]:
     """What is known of the finished `runs`, by job: name, ids, commit, begin, seconds."""
     try:
         client = open_store().client

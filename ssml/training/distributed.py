@@ -33,7 +33,7 @@ class Share(NamedTuple):
         """A GPU of its own if there are any, else the CPU."""
         return torch.device("cuda", self.rank) if torch.cuda.is_available() else torch.device("cpu")
 
-    def synchronised(self, module: nn.Module) -> nn.Module:
+    def synchronise(self, module: nn.Module) -> nn.Module:
         """`module` with gradients that are averaged over the processes in `backward`, once."""
         return nn.parallel.DistributedDataParallel(module) if self.count > 1 else module
 

@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ssml.config.params import VariantParams
-from ssml.data.shards import Batch, Mixtures
+from ssml.data.shards import Batch, ShardReader
 from ssml.files.io import write_bytes
 from ssml.files.progress import progress
 from ssml.files.provenance import generator
@@ -55,7 +55,7 @@ class Trainer:
             self.network = checkpoint.build(params.network, self.stft.bins).to(device)
         if start is not None:
             checkpoint.begin(self.network, start)
-        self.shared_cost = share.synchronised(_Cost(self))
+        self.shared_cost = share.synchronise(_Cost(self))
         self.average = {key: value.clone() for key, value in self.network.state_dict().items()}
         self.best = {key: value.clone() for key, value in self.average.items()}
         self.best_si_sdr = -np.inf
@@ -124,7 +124,7 @@ class Trainer:
     # --- validation -----------------------------------------------------------------------------
 
     @torch.no_grad()
-    def validate(self, dev: Mixtures) -> float:
+    def validate(self, dev: ShardReader) -> float:
         """Mean SI-SDR in dB of the averaged weights at twice the least iterations of training."""
         network = checkpoint.build(self.params.network, self.stft.bins).to(self.device)
         network.load_state_dict(self.average)
@@ -197,7 +197,7 @@ class _Cost(nn.Module):
 def fit(
     trainer: Trainer,
     draw: Callable[..., Batch],
-    dev: Mixtures,
+    dev: ShardReader,
     path: Path,
     key: str,
     log: Callable[[Row], None] = lambda row: None,

@@ -29,7 +29,7 @@ def test_every_key_has_a_meaning_and_a_type(path):
         ("scenes.t60", "[0.2, 0.6]", "[number > 0, number > 0]", "s"),
         ("seed", "1", "integer >= 0", "randomness"),
         ("train.variants.learned-sdr.loss", '"sdr"', "sdr | coherence", "trained for"),
-        ("separate.methods.laplace-ip.rule", '"ip"', "iss | iss6 | ip | ip2", "rule"),
+        ("separate.methods.laplace-ip.rule", '"ip"', "iss | iss-6-sweeps | ip | ip2", "rule"),
         ("corpus.librispeech.root", "null", "string or null", "SSML_LIBRISPEECH"),
     ],
 )

@@ -3,7 +3,7 @@ import pytest
 import soundfile
 
 from ssml.config.params import RedrawParams, load
-from ssml.data.bank import Bank, at_speed, coloured, draw_batch, encode_room
+from ssml.data.bank import Bank, at_speed, colour, draw_batch, encode_room
 from ssml.data.corpora import Utterance
 from ssml.data.mixing import PEAK, convolve
 from ssml.data.rooms import by_speaker, responses, simulate
@@ -95,7 +95,7 @@ def test_speech_at_another_speed_is_as_long_and_as_high_as_it_should_be():
 def test_the_tone_changes_an_octave_by_so_many_decibels():
     dry = np.eye(2, 8000, 4000, dtype=np.float32)
     tone = np.array([[0, 0, 0, 0, 0, 6, -6], [0] * 7])
-    spectra = np.abs(np.fft.rfft(coloured(dry, tone, FS), FS))
+    spectra = np.abs(np.fft.rfft(colour(dry, tone, FS), FS))
     np.testing.assert_allclose(spectra[1], 1, atol=1e-5)
     found = 20 * np.log10(spectra[0, [1000, 2000, 4000, 8000]])
     np.testing.assert_allclose(found, [0, 0, 6, -6], atol=0.1)

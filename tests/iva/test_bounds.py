@@ -57,4 +57,4 @@ def test_the_curve_has_the_first_20_iterations_each_tenth_and_the_last(real_mixt
     assert list(found.curve) == [*range(21), 30, 40, 43]
     measured = si_sdr_matrix(found.est.double(), ref.double()).diagonal()
     assert found.curve[43] == pytest.approx(measured.tolist(), abs=1e-6)
-    assert methods.followed(3) == {0, 1, 2, 3}
+    assert methods.iterations_to_measure(3) == {0, 1, 2, 3}

@@ -23,7 +23,7 @@ def network(name, dtype=torch.float64, **arguments):
 
 
 MODELS = {**CLASSICAL, **{name: lambda name=name: network(name) for name in NETWORKS}}
-MODELS["glu, others"] = lambda: network("glu", others=True)
+MODELS["glu, rivals"] = lambda: network("glu", rivals=True)
 
 
 @pytest.fixture(params=sorted(MODELS))
@@ -87,7 +87,7 @@ def test_activity_is_against_the_strongest_rival():
 
 
 def test_an_unlearned_network_does_not_look_at_the_others():
-    plain, seeing = (NETWORKS["glu"](bins=BINS, hidden=16, others=o).double() for o in (0, 1))
+    plain, seeing = (NETWORKS["glu"](bins=BINS, hidden=16, rivals=o).double() for o in (0, 1))
     seeing.load_state_dict(plain.state_dict(), strict=False)
     assert torch.equal(plain(power())[0], seeing(power())[0])
 
@@ -135,7 +135,7 @@ def test_no_frame_takes_over():
     assert (U * P.mean(-1, keepdim=True)).max() < 2 / FLOOR
 
 
-@pytest.mark.parametrize("name, others", [*((n, False) for n in sorted(NETWORKS)), ("glu", True)])
-def test_gradients_of_networks_are_right(name, others):
-    made, P = network(name, others=others), power(2).requires_grad_()
+@pytest.mark.parametrize("name, rivals", [*((n, False) for n in sorted(NETWORKS)), ("glu", True)])
+def test_gradients_of_networks_are_right(name, rivals):
+    made, P = network(name, rivals=rivals), power(2).requires_grad_()
     assert torch.autograd.gradcheck(lambda P: made(P)[0], (P[..., :4].detach().requires_grad_(),))

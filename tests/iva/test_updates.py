@@ -32,12 +32,12 @@ def test_iss_is_the_rank_one_form(K):
 
 
 @pytest.mark.parametrize("K", [2, 3, 4])
-def test_iss6_is_six_times_iss_on_the_covariances_of_what_came_before(K):
+def test_iss_6_sweeps_is_six_times_iss_on_the_covariances_of_what_came_before(K):
     X, U, G = covariances(K)
     W = torch.eye(K, dtype=X.dtype).expand(6, K, K)
     for _ in range(6):
         W = UPDATES["iss"](demixing.covariance(W, U, demixing.outer_products(X))) @ W
-    torch.testing.assert_close(UPDATES["iss6"](G), W)
+    torch.testing.assert_close(UPDATES["iss-6-sweeps"](G), W)
 
 
 @pytest.mark.parametrize("K", [2, 3, 4])

@@ -17,7 +17,7 @@ import yaml
 
 import ssml
 from ssml.config import layout
-from ssml.data.shards import Mixtures
+from ssml.data.shards import ShardReader
 from ssml.files.io import read_audio, read_table
 from ssml.iva.losses import pit, si_sdr_matrix
 from tests import stages
@@ -136,7 +136,7 @@ def test_the_wheel_has_the_si_sdr_that_the_pipeline_reports(installed, separated
     (tmp_path / "in").mkdir()
     for name in stages.SETS:
         for shard in layout.shards(params, name):
-            for one in Mixtures([folder / shard], params.fs):
+            for one in ShardReader([folder / shard], params.fs):
                 id = f"{name}-{one.info['id']}"
                 refs[id] = one.reverberant
                 path = tmp_path / f"in/{id}.wav"

@@ -18,7 +18,7 @@ from ssml.config import params
 from ssml.config.params import VariantParams
 from ssml.data import corpora, scenes
 from ssml.data.corpora.utterance import Utterance
-from ssml.data.shards import Example, Mixtures, encode_example, write_tar
+from ssml.data.shards import ShardReader, StoredMixture, encode_mixture, write_tar
 from ssml.evaluation.asr.heard import Heard
 from ssml.files import io
 from ssml.files.errors import UserError
@@ -46,12 +46,12 @@ SPOKEN = Utterance("train", "1", "F", "1-2-0003", "train/1/2/1-2-0003.flac", 9, 
 
 def write_shard(path: Path) -> None:
     audio = np.random.default_rng(0).uniform(-0.5, 0.5, (3, 2, 900))
-    example = Example(*audio, {"id": "m"})
-    write_tar(path, ((f"m-{i}", encode_example(example, 16000)) for i in range(3)))
+    example = StoredMixture(*audio, {"id": "m"})
+    write_tar(path, ((f"m-{i}", encode_mixture(example, 16000)) for i in range(3)))
 
 
 def read_shard(path: Path) -> None:
-    found = list(Mixtures([path], 16000))
+    found = list(ShardReader([path], 16000))
     assert len(found) == 3  # never fewer than were written
     for one in found:
         assert all(part.shape == (2, 900) and np.isfinite(part).all() for part in one[:3])
@@ -170,7 +170,7 @@ def test_a_cut_table_or_shard_never_passes_for_a_whole_one(tmp_path):
     for end in ends:
         (tmp_path / "a.tar").write_bytes(data[:end])
         with pytest.raises(UserError, match=r"a.tar: .*cut short"):
-            Mixtures([tmp_path / "a.tar"], 16000)
+            ShardReader([tmp_path / "a.tar"], 16000)
 
 
 @pytest.mark.parametrize("name", ["../../m-0.json", "/m-0.json", "m-0.json", "link"])
@@ -182,7 +182,7 @@ def test_a_member_of_another_place_or_twice_is_refused(name, tmp_path):
                 member.type, member.linkname = tarfile.SYMTYPE, "../../secret"
             tar.addfile(member, BytesIO())
     with pytest.raises(UserError, match=r"a.tar: .*is of no shard"):
-        Mixtures([tmp_path / "a.tar"], 16000)
+        ShardReader([tmp_path / "a.tar"], 16000)
     assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]
 
 
@@ -191,7 +191,7 @@ def test_a_member_that_claims_four_gigabytes_is_refused(tmp_path):
     member.size = 2**32
     (tmp_path / "a.tar").write_bytes(member.tobuf() + bytes(2048))
     with pytest.raises(UserError, match=r"a.tar: cannot be read as a tar file"):
-        Mixtures([tmp_path / "a.tar"], 16000)
+        ShardReader([tmp_path / "a.tar"], 16000)
 
 
 def test_a_flac_header_of_a_year_of_sound_is_refused(tmp_path):

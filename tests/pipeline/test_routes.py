@@ -8,7 +8,7 @@ import torch
 from ssml import pretrained
 from ssml.cli import main
 from ssml.config.layout import shards
-from ssml.data.shards import Mixtures
+from ssml.data.shards import ShardReader
 from ssml.evaluation.outcomes import outcomes
 from ssml.files.io import read_audio
 from ssml.iva import checkpoint
@@ -27,7 +27,7 @@ def routes(request, separated, tmp_path_factory):
     (place := tmp_path_factory.mktemp("routes")).joinpath("in").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        mixes = [example.mix for example in Mixtures(shards(params, request.param), params.fs)]
+        mixes = [example.mix for example in ShardReader(shards(params, request.param), params.fs)]
         found = {"stage": [one.est for one in outcomes(params, "learned-sdr-iss", request.param)]}
     for i, mix in enumerate(mixes):
         soundfile.write(place / f"in/{i}.wav", mix.T, params.fs, subtype="FLOAT")
@@ -42,7 +42,7 @@ def routes(request, separated, tmp_path_factory):
     found["numpy"] = [separator(mix) for mix in mixes]
     found["torch"] = [separator(torch.from_numpy(mix)).numpy() for mix in mixes]
     trained = checkpoint.load(pretrained.path("learned-sdr"))
-    program = export.traced(trained, torch.from_numpy(mixes[0])[None], 20)
+    program = export.trace(trained, torch.from_numpy(mixes[0])[None], 20)
     for run, data in (
         (export.run_onnx, export.to_onnx(program)),
         (export.run_pt2, export.to_pt2(program)),

@@ -14,7 +14,7 @@ from ssml.evaluation.asr import ASR, wer, word_errors
 from ssml.evaluation.outcomes import outcomes
 from ssml.files.io import read_json, read_table, sha256
 from tests import browser
-from tests.killing import go_on
+from tests.killing import finish
 from tests.project import IDS, Project, checkout
 
 STORED = ("scores", "transcripts")
@@ -68,7 +68,7 @@ class TestWholePipeline:
         lock, before = project.folder / "dvc.lock", project.digests()
         whole = lock.read_text()
         lock.write_text(whole[: whole.index(end) + len(end)])
-        go_on(project, "dvc")
+        finish(project, "dvc")
         assert project.changed(before) == set()
         project.assert_settled()
 

@@ -50,21 +50,23 @@ def write(
 ) -> None:
     """Write every table that the report reads below `root`."""
     methods = {name: method.model for name, method in chosen.separate.methods.items()}
-    for set in chosen.separate.sets:
-        scene = chosen.scenes.sets[set]
+    for test_set in chosen.separate.sets:
+        scene = chosen.scenes.sets[test_set]
         for name, model in {"mixture": "mixture", **methods}.items():
             mean = si_sdr.get(model, si_sdr["other"])
-            rows = _scores(set, name, mean, scene.mixtures, scene.speakers)
-            io.write_table(root / f"results/scores/{name}/{set}.csv", rows, SCORES)
+            rows = _scores(test_set, name, mean, scene.mixtures, scene.speakers)
+            io.write_table(root / f"results/scores/{name}/{test_set}.csv", rows, SCORES)
             if name != "mixture":
                 rows = _curves(rows, speed.get(model, 7.0))
-                io.write_table(root / f"results/curves/{name}/{set}.csv", rows, CURVES)
+                io.write_table(root / f"results/curves/{name}/{test_set}.csv", rows, CURVES)
         for name, model in {"mixture": "mixture", **methods, "reference": "reference"}.items():
             n = min(chosen.transcribe.mixtures, scene.mixtures)
             if n:
                 rate = wer.get(model, wer["other"])
-                rows = _transcripts(set, name, rate, n, scene.speakers)
-                io.write_table(root / f"results/transcripts/{name}/{set}.csv", rows, TRANSCRIPTS)
+                rows = _transcripts(test_set, name, rate, n, scene.speakers)
+                io.write_table(
+                    root / f"results/transcripts/{name}/{test_set}.csv", rows, TRANSCRIPTS
+                )
     for name, variant in chosen.train.variants.items():
         _training(root, name, variant)
 
@@ -77,9 +79,9 @@ def edit(path: Path, change: Callable[[list[dict[str, str]]], None]) -> None:
     io.write_table(path, rows, columns)
 
 
-def _scores(set: str, method: str, mean: float, n: int, speakers: int) -> list[dict[str, Any]]:
-    shared = provenance.generator(3, "scene", set)  # how hard a mixture is, the same for all
-    own = provenance.generator(3, "scores", set, method)
+def _scores(test_set: str, method: str, mean: float, n: int, speakers: int) -> list[dict[str, Any]]:
+    shared = provenance.generator(3, "scene", test_set)  # how hard a mixture is, the same for all
+    own = provenance.generator(3, "scores", test_set, method)
     rows = []
     for mixture in range(n):
         t60 = shared.uniform(0.2, 0.6)
@@ -89,7 +91,9 @@ def _scores(set: str, method: str, mean: float, n: int, speakers: int) -> list[d
             rows.append(
                 dict(
                     zip(
-                        SCORES, (f"{set}-{mixture:05d}", source, si_sdr, si_sdr + 1.5), strict=False
+                        SCORES,
+                        (f"{test_set}-{mixture:05d}", source, si_sdr, si_sdr + 1.5),
+                        strict=False,
                     )
                 )
                 | {"sir": si_sdr + 6, "sar": si_sdr + 4, "stoi": 0.6 + 0.03 * si_sdr, "failure": ""}
@@ -117,12 +121,12 @@ def _curves(rows: list[dict[str, Any]], speed: float, iterations: int = 20) -> l
     ]
 
 
-def _transcripts(set: str, method: str, rate: float, n: int, k: int) -> list[dict[str, Any]]:
-    own = provenance.generator(3, "words", set, method)
+def _transcripts(test_set: str, method: str, rate: float, n: int, k: int) -> list[dict[str, Any]]:
+    own = provenance.generator(3, "words", test_set, method)
     rows = []
     for mixture in range(n):
         for source in range(k):
-            words = int(provenance.generator(3, set, mixture, source).integers(8, 16))
+            words = int(provenance.generator(3, test_set, mixture, source).integers(8, 16))
             wrong = int(own.binomial(words, min(1.0, rate + 0.05 * (k - 2))))
             deletions = int(own.integers(0, wrong + 1))
             counts = (
@@ -133,7 +137,7 @@ def _transcripts(set: str, method: str, rate: float, n: int, k: int) -> list[dic
             )
             rows.append(
                 {
-                    "id": f"{set}-{mixture:05d}",
+                    "id": f"{test_set}-{mixture:05d}",
                     "source": source,
                     "reference": "A",
                     "hypothesis": "B",

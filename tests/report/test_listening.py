@@ -18,11 +18,13 @@ def noise(seed=0, seconds=3.0):
 
 def test_the_best_the_median_and_the_worst_are_chosen(made):
     found = made[1]
-    for set in found.sets:
-        scores = found.scores["learned-sdr-iss", set].values("si_sdr")
-        heard = found.transcripts["mixture", set].texts
+    for test_set in found.sets:
+        scores = found.scores["learned-sdr-iss", test_set].values("si_sdr")
+        heard = found.transcripts["mixture", test_set].texts
         order = sorted((score for id, score in scores.items() if id in heard), reverse=True)
-        chosen = {one.why: scores[one.id] for one in listening.choose(found) if one.set == set}
+        chosen = {
+            one.why: scores[one.id] for one in listening.choose(found) if one.test_set == test_set
+        }
         assert chosen["best"] == order[0] and chosen["worst"] == order[-1]
         assert chosen["median"] == order[(len(order) - 1) // 2]
 
@@ -36,7 +38,7 @@ def test_a_failure_is_the_worst_and_a_mixture_is_chosen_once(tmp_path):
 
     fake.edit(tmp_path / "results/scores/learned-sdr-iss/test2.csv", fail)
     found = listening.choose(results.read(chosen, tmp_path))
-    assert [(one.id, one.why) for one in found if one.set == "test2"] == [
+    assert [(one.id, one.why) for one in found if one.test_set == "test2"] == [
         ("test2-00001", "best"),
         ("test2-00000", "worst"),
     ]

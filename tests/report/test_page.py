@@ -141,14 +141,14 @@ def test_every_mixture_is_in_one_bin_of_a_condition(made):
     for condition in found.values():
         for table in condition.tables:
             ids = [id for split in table.splits for id in split.ids]
-            assert sorted(ids) == made[1].scores["mixture", table.set].ids
+            assert sorted(ids) == made[1].scores["mixture", table.test_set].ids
             assert all(len(intervals) == len(table.splits) for _, intervals in table.rows)
 
 
 def test_a_bins_improvement_is_the_mean_over_its_mixtures(made):
     (table, *_) = conditions.conditions(made[1])[0].tables
     after, before = (
-        made[1].scores[name, table.set].values("si_sdr") for name in ("nmf-iss", "mixture")
+        made[1].scores[name, table.test_set].values("si_sdr") for name in ("nmf-iss", "mixture")
     )
     for split, interval in zip(table.splits, dict(table.rows)["nmf-iss"], strict=True):
         assert interval.mean == pytest.approx(np.mean([after[i] - before[i] for i in split.ids]))
@@ -168,7 +168,7 @@ def test_failures_are_shown_by_kind_and_left_out(tmp_path):
     found = results.read(chosen, tmp_path)
     text = fake.html(found, figures=False)
     assert "nmf-iss on test2: 2 of 5 silent" in text and "1 of 5 not finite" in text
-    (row,) = [r for r in tables.summarise(found) if (r.set, r.method) == ("test2", "nmf-iss")]
+    (row,) = [r for r in tables.summarise(found) if (r.test_set, r.method) == ("test2", "nmf-iss")]
     assert row.failures == 3 and row.si_sdr.n == row.si_sdri.n == row.stoi.n == 2
 
 
@@ -198,7 +198,7 @@ def test_the_table_by_iterations_is_that_of_the_curves(made):
     for table in by_iterations(found):
         assert table.at == [5, 10, 20]
         for name, cells in table.rows:
-            curve = found.curves[name, table.set]
+            curve = found.curves[name, table.test_set]
             assert [cell and cell.mean for cell in cells] == pytest.approx(
                 curve.values[:, [5, 10, 20]].mean(axis=0)
             )

@@ -36,7 +36,9 @@ def test_word_error_rate_is_pooled(made):
             ("hits", "substitutions", "deletions"),
         )
     )
-    row = next(r for r in tables.summarise(found) if (r.set, r.method) == ("test2", "reference"))
+    row = next(
+        r for r in tables.summarise(found) if (r.test_set, r.method) == ("test2", "reference")
+    )
     assert row.wer is not None and row.wer.mean == pytest.approx(errors / words)
     assert row.si_sdr is None and row.cells()["si_sdr"] == ""
 
@@ -71,7 +73,9 @@ def test_failures_are_counted_and_leave_the_means_of_the_others(tmp_path):
     found = results.read(chosen, tmp_path)
     scores = found.scores["laplace-iss", "test2"]
     assert scores.failures == 3  # three mixtures, though each has a good source
-    row = next(r for r in tables.summarise(found) if (r.set, r.method) == ("test2", "laplace-iss"))
+    row = next(
+        r for r in tables.summarise(found) if (r.test_set, r.method) == ("test2", "laplace-iss")
+    )
     assert row.si_sdr is not None and row.si_sdr.n == 27
     assert row.si_sdr.mean == pytest.approx(np.nanmean(scores.columns["si_sdr"]))
     said = " ".join(claims.claims(found)[0].lines)

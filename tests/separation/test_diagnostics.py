@@ -13,7 +13,7 @@ from tests.conftest import spectrogram, speechlike
 def watched(mix, fs=16000, **options):
     separator = Separator(fs=fs, **{"n_fft": 1024, "n_iter": 20, "rule": "ip2", **options})
     watch, changes = diagnostics.Watch(fs, separator.window), []
-    est, W = separator.go_on(mix, None, changes)
+    est, W = separator.separate_from(mix, None, changes)
     watch(mix, est, W, changes)
     return watch.report()
 
@@ -24,7 +24,7 @@ def test_change_is_the_coherence_of_outputs():
     before, after = (torch.randn(33, 2, 2, dtype=X.dtype, generator=random) for _ in range(2))
     states = [Demixing(X, before), Demixing(X, after), Demixing(X, after * 3j)]
     changes = []
-    assert list(diagnostics.followed(states, changes)) == states
+    assert list(diagnostics.record_changes(states, changes)) == states
     Y, Z = states[0].Y, states[1].Y
     coherence = (Y * Z.conj()).sum(-1).abs() / (Y.norm(dim=-1) * Z.norm(dim=-1))
     assert changes == pytest.approx([1 - float(coherence.mean()), 0], abs=1e-9)

@@ -66,7 +66,7 @@ def test_cholesky_and_its_inverse():
 @pytest.mark.slow
 def test_onnx_and_torch_files_agree_with_the_library_at_any_length(trained):
     onnx = pytest.importorskip("onnx")
-    program = export.traced(trained, mixture(2, 3200), N_ITER)
+    program = export.trace(trained, mixture(2, 3200), N_ITER)
     files = {export.run_onnx: export.to_onnx(program), export.run_pt2: export.to_pt2(program)}
     for n in (128, 3200, 7001):
         mix = mixture(2, n, seed=n)

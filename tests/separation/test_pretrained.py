@@ -83,7 +83,7 @@ def test_the_card_tells_data_budget_and_limits(trained):
 
 def test_what_it_reached_is_a_table_beside_it(trained, capsys):
     path = ship.ship(trained, "learned-sdr", pretrained.FOLDER)
-    ship.tested(trained, "learned-sdr", pretrained.FOLDER)
+    ship.write_results(trained, "learned-sdr", pretrained.FOLDER)
     layout.model("learned-sdr").unlink()
     (row,) = read_table(path.with_suffix(".csv"))
     assert row["method"] == "learned-sdr-iss" and row["corpus"] == "synthetic"
@@ -117,9 +117,9 @@ def test_only_what_is_the_shipped_by_content_is_its_result(trained):
     layout.trained(other).parent.mkdir()
     layout.trained(other).write_bytes(layout.model("learned-sdr").read_bytes())
     with pytest.raises(UserError, match="summary.csv: no method with learned-sdr; separate with"):
-        ship.tested(chosen, "learned-sdr", pretrained.FOLDER)
+        ship.write_results(chosen, "learned-sdr", pretrained.FOLDER)
     layout.trained(other).write_bytes(path.read_bytes())
-    assert ship.tested(chosen, "learned-sdr", pretrained.FOLDER).is_file()
+    assert ship.write_results(chosen, "learned-sdr", pretrained.FOLDER).is_file()
 
 
 def test_the_budget_is_that_of_all_trainings_that_led_to_it(trained):
@@ -140,7 +140,7 @@ def test_the_budget_is_that_of_all_trainings_that_led_to_it(trained):
 
 def test_values_beyond_fp16_are_refused(trained):
     with pytest.raises(UserError, match="encode.bias: holds values that fp16 cannot"):
-        ship.halved("encode.bias", torch.tensor([1.0, 1e5]))
+        ship.to_half("encode.bias", torch.tensor([1.0, 1e5]))
 
 
 def test_what_is_shipped_is_whole():

@@ -144,11 +144,11 @@ def test_going_on_begins_with_the_filters_given(n_src):
     """They set the order of the sources; those of silence are replaced by a fresh start."""
     mix = speechlike(3, seconds=2)[0]
     separator = Separator(n_src=n_src, n_fft=512)
-    est, W = separator.go_on(mix)
+    est, W = separator.separate_from(mix)
     assert W.shape == (257, n_src or 3, 3)
-    np.testing.assert_allclose(separator.go_on(mix, 0 * W)[0], est, atol=1e-6)
+    np.testing.assert_allclose(separator.separate_from(mix, 0 * W)[0], est, atol=1e-6)
     order = np.roll(np.arange(n_src or 3), 1)
-    again, _ = separator.go_on(mix, W[:, order])
+    again, _ = separator.separate_from(mix, W[:, order])
     assert list(np.corrcoef(again, est)[: len(est), len(est) :].argmax(1)) == list(order)
 
 
@@ -231,7 +231,7 @@ def test_bad_mixtures_are_named(change, message):
         ({"mic": 2}, "mic: 2 is not within 0..1"),
         ({"mic": -1}, "mic: -1 is below 0"),
         ({"fs": 0}, "fs: 0 is below 1"),
-        ({"rule": "newton"}, "rule: no 'newton' among iss, iss6, ip, ip2"),
+        ({"rule": "newton"}, "rule: no 'newton' among iss, iss-6-sweeps, ip, ip2"),
         ({"model": "lapalce"}, "model: no 'lapalce' among laplace, gauss, nmf"),
         ({"model": None}, "model: None is neither a name"),
         ({"model": "none/here.safetensors"}, "none/here.safetensors: no such model"),

@@ -17,7 +17,7 @@ class Shuffled:
     def __init__(self, seed=0):
         self.random, self.previous, self.lengths = np.random.default_rng(seed), None, []
 
-    def go_on(self, mix, start, changes):
+    def separate_from(self, mix, start, changes):
         if start is not None:  # the filters before, in the order that was found
             np.testing.assert_array_equal(start, [np.eye(len(mix))])
         found = self.random.permutation(len(mix)) if self.lengths else np.arange(len(mix))

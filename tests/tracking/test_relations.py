@@ -19,14 +19,14 @@ def test_a_run_is_shown_under_its_parent_and_knows_its_data(start):
 
 def test_data_are_noted_once_in_a_run(start):
     data = {"name": "train and dev", "digest": "abcd", "source": "data", "context": "training"}
-    tracking.used("none", data)  # nothing there: no trouble
+    tracking.log_inputs("none", data)  # nothing there: no trouble
     with start() as old:
         pass
     with start() as new:
         pass
     for _ in range(2):
-        tracking.used(new.id, data)
-    tracking.used(new.id, data | {"digest": "ef01"})
+        tracking.log_inputs(new.id, data)
+    tracking.log_inputs(new.id, data | {"digest": "ef01"})
     client = store.open_store().client
     given = client.get_run(new.id).inputs.dataset_inputs
     assert sorted(one.dataset.digest for one in given) == ["abcd", "ef01"]
@@ -50,19 +50,19 @@ def test_a_run_is_found_by_what_it_was_given_even_when_a_newer_one_counts(start,
         pass
     name = request.node.name
     assert tracking.find(name, JOB, {"lr": 1}, "c") is None  # superseded
-    assert tracking.made(name, JOB, {"lr": 1}) == first.id
-    assert tracking.made(name, JOB, {"lr": 3}) is None
+    assert tracking.find_any(name, JOB, {"lr": 1}) == first.id
+    assert tracking.find_any(name, JOB, {"lr": 3}) is None
 
 
 def test_the_best_model_has_an_alias_and_each_run_one_version(start, request, tmp_path):
     (tmp_path / "weights").write_text("w")
     model, client = f"model-{request.node.name}", store.open_store().client
-    assert tracking.registered(model, "none", "the best", "best") is None
+    assert tracking.register(model, "none", "the best", "best") is None
     for version in ("1", "2"):
         with start() as run:
             run.artifact(tmp_path / "weights", "model")
         for _ in range(2):
-            assert tracking.registered(model, run.id, "the best", "best") == version
+            assert tracking.register(model, run.id, "the best", "best") == version
         found = client.get_model_version_by_alias(model, "best")
         assert (str(found.version), found.run_id) == (version, run.id)
         assert found.description == "the best"
@@ -73,8 +73,8 @@ def test_runs_are_told_by_job_with_their_commit(start):
         pass
     with start(job="train:a") as a:
         pass
-    found = tracking.told([b.id, a.id])
+    found = tracking.summaries([b.id, a.id])
     assert [one["id"] for one in found] == [a.id, b.id]
     assert found[0]["commit"] == tracking.git()
     assert found[0]["seconds"] >= 0 and found[0]["began"].endswith("UTC")
-    assert tracking.told(["none"]) == []
+    assert tracking.summaries(["none"]) == []

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ssml.config.params import VariantParams
-from ssml.data.shards import Mixtures, draw_batch
+from ssml.data.shards import ShardReader, draw_batch
 from ssml.files.errors import UserError
 from ssml.training import distributed
 from ssml.training.distributed import Share
@@ -44,7 +44,7 @@ def shard(tmp_path_factory):
 
 def train(share: Share, shard: Path, path: Path) -> None:
     torch.set_num_threads(1)
-    mixtures = Mixtures([shard], 16000)
+    mixtures = ShardReader([shard], 16000)
     trainer = Trainer(PARAMS, 1, 16000, torch.device("cpu"), share)
     resume(trainer, path, "key")
     fit(trainer, partial(draw_batch, mixtures), mixtures, path, "key")
@@ -62,7 +62,7 @@ def trained(path: Path) -> Trainer:
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
 def test_the_parts_of_a_batch_are_the_batch(shard, ranks):
-    mixtures = Mixtures([shard], 16000)
+    mixtures = ShardReader([shard], 16000)
     whole = draw_batch(mixtures, 3, 4, 2000, 5)
     parts = [draw_batch(mixtures, 3, 4, 2000, 5, rank, ranks) for rank in range(ranks)]
     assert all(len(part.mix) == 4 // ranks for part in parts)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ssml.config.params import VariantParams
-from ssml.data.shards import Batch, Mixtures, draw_batch
+from ssml.data.shards import Batch, ShardReader, draw_batch
 from ssml.files.errors import UserError
 from ssml.iva import checkpoint
 from ssml.training.trainer import Trainer, fit, resume
@@ -33,7 +33,7 @@ PARAMS = VariantParams(
 
 @pytest.fixture(scope="module")
 def mixtures(tmp_path_factory):
-    return Mixtures([noise_shard(tmp_path_factory.mktemp("mixtures") / "0.tar", 0.8)], 16000)
+    return ShardReader([noise_shard(tmp_path_factory.mktemp("mixtures") / "0.tar", 0.8)], 16000)
 
 
 def train(mixtures, path, params=PARAMS, stop=None, seed=1):
@@ -86,7 +86,7 @@ def test_training_separates_better_than_it_began(mixtures, tmp_path):
 def test_a_training_starts_from_the_weights_of_another(mixtures):
     """Those of a smaller network too: what it lacks begins without effect."""
     before = checkpoint.build(PARAMS.network, 129).state_dict()
-    seeing = PARAMS.model_copy(update={"network": {**PARAMS.network, "others": True}})
+    seeing = PARAMS.model_copy(update={"network": {**PARAMS.network, "rivals": True}})
     for params in (PARAMS, seeing):
         trainer = Trainer(params, 1, 16000, torch.device("cpu"), start=before)
         for state in (trainer.network.state_dict(), trainer.average):

@@ -13,7 +13,7 @@ from .autograd import Iterate, Power
 from .shares import Shares, flat
 
 Sweep = Callable[..., Tensor]
-RULES = ("iss", "iss6", "ip", "ip2")
+RULES = ("iss", "iss-6-sweeps", "ip", "ip2")
 
 
 def available(X: Tensor) -> bool:

@@ -225,8 +225,8 @@ def _iss(P, W, U, power, powers, first, last):
 
 
 @compiled
-def _iss6(P, W, U, power, powers, first, last):
-    _sweep(P, W, U, power, rules.iss6, powers, first, last)
+def _iss_6_sweeps(P, W, U, power, powers, first, last):
+    _sweep(P, W, U, power, rules.iss_6_sweeps, powers, first, last)
 
 
 @compiled
@@ -239,4 +239,4 @@ def _ip2(P, W, U, power, powers, first, last):
     _sweep(P, W, U, power, rules.ip2, powers, first, last)
 
 
-SWEEPS = {"iss": _iss, "iss6": _iss6, "ip": _ip, "ip2": _ip2}
+SWEEPS = {"iss": _iss, "iss-6-sweeps": _iss_6_sweeps, "ip": _ip, "ip2": _ip2}

@@ -22,7 +22,7 @@ def iss(G, A, spare, eps):
 
 
 @inner
-def iss6(G, A, spare, eps):
+def iss_6_sweeps(G, A, spare, eps):
     for _ in range(SWEEPS):
         iss(G, A, spare, eps)
 

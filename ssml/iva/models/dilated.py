@@ -9,10 +9,10 @@ class Dilated(Surrogate):
     """Residual blocks: a gated mix of channels, then each of them over frames 1, 2, 4 ... apart."""
 
     def __init__(
-        self, bins: int, hidden: int = 96, layers: int = 5, kernel: int = 3, others: bool = False
+        self, bins: int, hidden: int = 96, layers: int = 5, kernel: int = 3, rivals: bool = False
     ) -> None:
         """`bins` frequencies, `hidden` channels; `layers` double the reach of `kernel` frames."""
-        super().__init__(bins, hidden, others)
+        super().__init__(bins, hidden, rivals)
         if kernel % 2 == 0:
             raise ValueError(f"kernel {kernel} must be odd: it is centred on its frame")
         self.mix = nn.ModuleList(nn.Conv1d(hidden, 2 * hidden, 1) for _ in range(layers))

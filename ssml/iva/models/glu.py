@@ -7,10 +7,10 @@ from .surrogate import Surrogate
 
 class Glu(Surrogate):
     def __init__(
-        self, bins: int, hidden: int = 96, layers: int = 2, kernel: int = 3, others: bool = False
+        self, bins: int, hidden: int = 96, layers: int = 2, kernel: int = 3, rivals: bool = False
     ) -> None:
         """`bins` frequencies, `hidden` channels in `layers` convolutions of `kernel` frames."""
-        super().__init__(bins, hidden, others)
+        super().__init__(bins, hidden, rivals)
         if kernel % 2 == 0:
             raise ValueError(f"kernel {kernel} must be odd: it is centred on its frame")
         self.mix = nn.ModuleList(

@@ -19,13 +19,13 @@ class Surrogate(nn.Module):
     source and bin, which no update's direction depends on: it is chosen so that the weighted power
     is one, which keeps the outputs at their level for any number of iterations.
 
-    With `others` a network also sees how active a source is in each bin against its strongest rival
+    With `rivals` a network also sees how active a source is in each bin against its strongest rival
     (`activity`), whose part in `g` starts at zero: still one network for any number of sources.
 
     Networks differ in `body`, which maps channels over time (batch, hidden, T) to as many.
     """
 
-    def __init__(self, bins: int, hidden: int, others: bool = False) -> None:
+    def __init__(self, bins: int, hidden: int, rivals: bool = False) -> None:
         super().__init__()
         self.encode = nn.Conv1d(bins + 1, 2 * hidden, 1)
         self.decode = nn.Conv1d(hidden, bins, 1)
@@ -33,9 +33,9 @@ class Surrogate(nn.Module):
         nn.init.zeros_(self.decode.bias)  # type: ignore[arg-type]
         self.own = nn.Parameter(torch.zeros(bins, 1))
         self.frame = nn.Parameter(torch.full((bins, 1), 0.5))
-        self.others = nn.Conv1d(bins, 2 * hidden, 1, bias=False) if others else None
-        if self.others is not None:
-            nn.init.zeros_(self.others.weight)
+        self.rivals = nn.Conv1d(bins, 2 * hidden, 1, bias=False) if rivals else None
+        if self.rivals is not None:
+            nn.init.zeros_(self.rivals.weight)
             self.share = nn.Parameter(torch.zeros(bins, 1))
 
     def body(self, h: Tensor) -> Tensor:
@@ -48,9 +48,9 @@ class Surrogate(nn.Module):
         own = (p + FLOOR).log()
         frame = (p.mean(-2, keepdim=True) + 10 * FLOOR).log()
         seen = self.encode(torch.cat([own / 4 + 1.5, frame / 3], -2))
-        active = None if self.others is None else activity(power).flatten(0, -3)
-        if self.others is not None:
-            seen = seen + self.others(active)
+        active = None if self.rivals is None else activity(power).flatten(0, -3)
+        if self.rivals is not None:
+            seen = seen + self.rivals(active)
         h = self.body(nn.functional.glu(seen, -2))
         g = self.decode(h) + self.own * own + self.frame * frame
         if active is not None:

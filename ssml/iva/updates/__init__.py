@@ -11,8 +11,8 @@ from torch import Tensor
 
 from .ip import ip
 from .ip2 import ip2
-from .iss import iss, iss6
+from .iss import iss, iss_6_sweeps
 
 Rule = Callable[[Tensor], Tensor]
 
-UPDATES: dict[str, Rule] = {"iss": iss, "iss6": iss6, "ip": ip, "ip2": ip2}
+UPDATES: dict[str, Rule] = {"iss": iss, "iss-6-sweeps": iss_6_sweeps, "ip": ip, "ip2": ip2}

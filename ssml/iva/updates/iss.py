@@ -5,7 +5,7 @@ from torch import Tensor
 
 from .. import linalg
 
-SWEEPS = 6  # of iss6
+SWEEPS = 6  # of iss-6-sweeps
 
 
 def iss(G: Tensor) -> Tensor:
@@ -14,18 +14,18 @@ def iss(G: Tensor) -> Tensor:
     For each k: `v_m = G[m][m,k] / G[m][k,k]` (m != k), `v_k = 1 - G[k][k,k]^(-1/2)`, then the
     transform `I - v e_k^T` (Scheibler & Ono 2020, eq. 8).
     """
-    return _swept(G, 1)
+    return _sweep(G, 1)
 
 
-def iss6(G: Tensor) -> Tensor:
+def iss_6_sweeps(G: Tensor) -> Tensor:
     """Steer every source six times, G and A as of `iss`: near the minimum of what G stands for.
 
     The sweeps read no data, only G, and fewer iterations are needed.
     """
-    return _swept(G, SWEEPS)
+    return _sweep(G, SWEEPS)
 
 
-def _swept(G: Tensor, sweeps: int) -> Tensor:
+def _sweep(G: Tensor, sweeps: int) -> Tensor:
     K = G.shape[-1]
     G = linalg.load(G)
     A = torch.eye(K, dtype=G.dtype, device=G.device).expand(*G.shape[:-3], K, K)
