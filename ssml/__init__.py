@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from .iva.models import CLASSICAL, NETWORKS
     from .iva.stft import Stft
     from .iva.updates import UPDATES
-    from .separation.separator import Separator, load, separate
+    from .separation.models import load
+    from .separation.scores import si_sdr
+    from .separation.separator import Separator, separate
     from .separation.stream import Stream
 
 __version__ = "0.1.0"
@@ -47,6 +49,7 @@ __all__ = [
     "load",
     "pit",
     "separate",
+    "si_sdr",
 ]
 
 _HOMES = {
@@ -59,9 +62,10 @@ _HOMES = {
     "Stream": "separation.stream",
     "demix": "iva.auxiva",
     "iterate": "iva.auxiva",
-    "load": "separation.separator",
+    "load": "separation.models",
     "pit": "iva.losses",
     "separate": "separation.separator",
+    "si_sdr": "separation.scores",
 }
 
 

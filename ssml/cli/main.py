@@ -16,13 +16,14 @@ from ssml import __version__
 from ssml.config import names
 from ssml.files.errors import UserError, install
 
-from . import models, params
+from . import models, pages, params
 from .doctor import doctor
 
 EXAMPLES = """Separate the people who talk at once in a recording of several microphones.
 
 Examples:
 
+    ssml demo
     ssml separate meeting.wav out/
     ssml separate --help
     ssml models
@@ -42,8 +43,8 @@ separated, 2 if none.
 Examples:
 
     ssml separate meeting.wav out/
-    ssml separate --sources 2 --rule ip2 four-microphones.flac out/
-    ssml separate --model models/learned-sdr.safetensors recordings/ out/
+    ssml separate --page meeting.wav out/
+    ssml separate --sources 2 four-microphones.flac out/
     ssml separate --format flac --json "day-*/*.wav" out/ > done.json
 
 Below each recording stands how the separation looks from outside: how far the
@@ -132,17 +133,22 @@ def separate(
         Path, typer.Argument(metavar="OUT", help="Folder for the outputs; made if missing.")
     ],
     model: Annotated[
-        str, Option(help="laplace, gauss, nmf, or a trained model: see `ssml models`.")
-    ] = "laplace",
-    rule: Annotated[names.RuleName, Option(help="Update rule.")] = "iss",
-    iterations: Annotated[int, Option(help="Iterations of AuxIVA.")] = 20,
+        str,
+        Option(help="A name or file, see `ssml models`; auto: learned-sdr, or gauss below 16 kHz."),
+    ] = "auto",
+    rule: Annotated[
+        names.RuleName | None, Option(help="Update rule; by default the model's best.")
+    ] = None,
+    iterations: Annotated[
+        int | None, Option(help="Iterations of AuxIVA; by default the model's best.")
+    ] = None,
     sources: Annotated[
         int | None, Option(help="Number of sources; by default, and at most, the channels'.")
     ] = None,
     format: Annotated[Literal["wav", "flac"], Option(help="Format of the outputs.")] = "wav",
     mic: Annotated[int, Option(help="Channel, from 1, whose level the outputs have.")] = 1,
     n_fft: Annotated[
-        int | None, Option("--n-fft", help="Window in samples; by default the model's, or 128 ms.")
+        int | None, Option("--n-fft", help="Window in samples; by default the model's best.")
     ] = None,
     hop: Annotated[
         int | None, Option(help="Hop in samples; by default the model's, or a quarter.")
@@ -152,6 +158,9 @@ def separate(
     as_json: Annotated[bool, Option("--json", help="Print what was done as JSON.")] = False,
     plot: Annotated[
         bool, Option("--plot", help="Write OUT/<name>.png: spectrograms and convergence.")
+    ] = False,
+    page: Annotated[
+        bool, Option("--page", help="Write OUT/index.html: players, spectrograms and figures.")
     ] = False,
     force: Annotated[bool, Option("--force", help="Replace outputs that exist.")] = False,
     debug: Annotated[bool, Option("--debug", help="Show where an error comes from.")] = False,
@@ -170,6 +179,8 @@ def separate(
     paths = recordings.find(inputs)
     target = recordings.Target(out, format, force)
     recordings.check_target(target, paths)
+    if page:
+        pages.check(out, force)
     drawn = _drawing() if plot else None
     done: list[dict[str, Any]] = []
     errors: list[dict[str, str]] = []
@@ -185,6 +196,10 @@ def separate(
         done.append(one)
         if not as_json:
             print(_summary(one))
+    if page and done:
+        written = pages.write(out, done, mic)
+        if not as_json:
+            print(f"listen: {written}")
     if as_json:
         settings = {"model": model, **options, "mic": mic, "version": __version__}
         print(json.dumps({"settings": settings, "done": done, "errors": errors}, indent=2))
@@ -243,12 +258,13 @@ def _summary(one: dict[str, Any]) -> str:
 
     scaled = f", scaled by {one['gain']:.3g}" if one["gain"] != 1 else ""
     factor = f"real-time factor {one['real_time_factor']:.2f}"
-    first = f"{one['input']} -> {' '.join(one['outputs'])} ({factor}{scaled})"
+    how = f"{one['model']}, {one['rule']}, {one['iterations']} iterations"
+    first = f"{one['input']} -> {' '.join(one['outputs'])} ({how}, {factor}{scaled})"
     figures = one["diagnosis"]
     lines = [first, diagnostics.sentence(figures), *(f"hint: {h}" for h in figures["hints"])]
     return "\n  ".join(lines)
 
 
-for command in (models.models, models.export, doctor):
+for command in (pages.demo, models.models, models.export, doctor):
     app.command()(command)
 app.add_typer(params.app, name="params")

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from ssml import pretrained
-from ssml.config import layout
+from ssml.config import layout, names
 from ssml.files.errors import UserError
 from ssml.files.io import read_json, read_table
 
 Option = typer.Option
 # said here, not in the classes: a list must not wait for torch
 CLASSICAL = {
-    "laplace": "one weight a frame, 1 / (2 |Y|): heavy tails; the default",
+    "laplace": "one weight a frame, 1 / (2 |Y|): heavy tails",
     "gauss": "one weight a frame, F / |Y|²: a loudness that varies over time",
     "nmf": "low-rank spectra, found along the way (ILRMA)",
 }
@@ -71,7 +71,7 @@ def _trained(file: Path) -> str:
 
 def _print_card(name: str) -> None:
     from ssml.iva import checkpoint
-    from ssml.separation.separator import find_model
+    from ssml.separation.models import find_model
 
     path = find_model(resolve(name))
     trained = checkpoint.load(path)
@@ -107,7 +107,12 @@ def _reached(row: dict[str, str]) -> str:
 def export(
     model: Annotated[str, typer.Argument(help="A trained model, by name or path.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A file, .onnx or .pt2.")],
-    iterations: Annotated[int, Option(help="Iterations of AuxIVA.")] = 20,
+    rule: Annotated[
+        names.RuleName | None, Option(help="Update rule; by default the one on the model's card.")
+    ] = None,
+    iterations: Annotated[
+        int | None, Option(help="Iterations of AuxIVA; by default the card's.")
+    ] = None,
     sources: Annotated[int, Option(help="Sources, and microphones.")] = 2,
     force: Annotated[bool, Option("--force", help="Replace a file that exists.")] = False,
     debug: Annotated[bool, Option("--debug", help="Show where an error comes from.")] = False,
@@ -115,9 +120,9 @@ def export(
     """Write the separator with a trained MODEL as one graph, for onnxruntime or torch.export.
 
     It takes `mix` (1, sources, samples), float32 at 16 kHz, of any length of at least a window, and
-    gives `images` of that shape, at the first microphone. The rule is iss.
+    gives `images` of that shape, at the first microphone.
 
-    Example: ssml export learned-sdr separator.onnx --iterations 20 --sources 2
+    Example: ssml export learned-sdr separator.onnx --sources 2
     """
     if out.exists() and not force:
         raise UserError(f"{out} exists already; --force replaces it")
@@ -125,10 +130,11 @@ def export(
         raise UserError(f"{model}: only trained models can be exported; see `ssml models`")
     from ssml.iva import checkpoint
     from ssml.separation import export as exporting
-    from ssml.separation import separator
+    from ssml.separation.models import find_model
 
-    trained = checkpoint.load(separator.find_model(resolve(model)))
-    made: dict[str, Any] = exporting.export(trained, out, iterations, sources)
+    trained = checkpoint.load(find_model(resolve(model)))
+    made: dict[str, Any] = exporting.export(trained, out, iterations, sources, rule)
     shape = f"(1, {sources}, samples)"
     print(f"{out}: mix {shape} at {made['fs']} Hz -> images {shape}")
+    print(f"  {made['iterations']} iterations of {made['rule']}")
     print(f"  within {made['difference']:.1e} of the library, relative to the peak")

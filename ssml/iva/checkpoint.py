@@ -27,6 +27,21 @@ class Trained(NamedTuple):
     stft: Stft
     card: dict[str, Any]
 
+    @property
+    def rule(self) -> str:
+        """Name of the update rule to separate with: the card's, or the one it was trained with."""
+        return self.card.get("separate", {}).get("rule") or self.card.get("rule", "iss")
+
+    @property
+    def n_iter(self) -> int:
+        """Iterations to separate with."""
+        return self.card.get("separate", {}).get("iterations", 20)
+
+    @property
+    def fs(self) -> int:
+        """Sampling rate of the model in Hz."""
+        return self.card.get("fs", 16000)
+
 
 def build(args: Mapping[str, Any], bins: int) -> nn.Module:
     """The network `args["name"]` with its other arguments, for `bins` frequencies."""

@@ -1,30 +1,22 @@
 """What the listening page plays: chosen mixtures, every method's outputs, words and numbers."""
 
-import io
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import stft
 
 from ssml.config import layout
 from ssml.config.layout import MIXTURE, REFERENCE
 from ssml.evaluation.asr import words
 from ssml.evaluation.outcomes import outcomes
 
-from . import page, spectrograms
+from .players import LEVEL, WIDTH, match_level, mp3, picture
 from .results import Results, Text
+from .templates import environment
 
 Audio = NDArray[np.floating]
-LEVEL = -26.0  # dB of full scale, the mean power of the blocks that are not silent
-BLOCK = 0.4  # s
-GATE = 10.0  # dB below the mean of all blocks: silence, by ITU-R BS.1770's relative gate
-PEAK = 0.98
-COMPRESSION = 0.8  # from 0, large, to 1, small
-N_FFT, HOP = 256, 256
-WIDTH = 320  # pixels, until a picture is loaded
 
 
 class Chosen(NamedTuple):
@@ -95,7 +87,7 @@ def piece(results: Results, one: Chosen) -> tuple[Piece, dict[str, bytes]]:
         row = _row(results, method, one, audio)
         rows.append(row)
         for track, signal in zip(row.tracks, audio, strict=True):
-            sound = matched(signal, fs)
+            sound = match_level(signal, fs)
             files |= {f"{track.name}.mp3": mp3(sound, fs), f"{track.name}.webp": picture(sound, fs)}
     return Piece(one, info["transcripts"], info["t60_measured"], rows), files
 
@@ -104,7 +96,7 @@ def render(results: Results, pieces: Sequence[Piece]) -> str:
     """The page; the same inputs give the same bytes."""
     params = results.params
     return (
-        page.environment()
+        environment()
         .get_template("listen.html.j2")
         .render(
             title=params.report.title,
@@ -134,40 +126,3 @@ def _row(results: Results, method: str, one: Chosen, audio: Audio) -> Row:
         tracks.append(Track(f"{one.id}-{method}-{k + 1}", title, seconds, score, heard))
     mean = found.values("si_sdr")[one.id] if found else None
     return Row(method, mean, tracks)
-
-
-def mp3(audio: Audio, fs: int) -> bytes:
-    """`audio` (samples,) compressed."""
-    import soundfile
-
-    buffer = io.BytesIO()
-    # not Ogg: its streams have random serial numbers, and not every browser plays them
-    soundfile.write(buffer, audio, fs, format="MP3", compression_level=COMPRESSION)
-    return buffer.getvalue()
-
-
-def picture(audio: Audio, fs: int) -> bytes:
-    """The spectrogram of `audio` (samples,) as WebP; one scale for all, as all are equally loud."""
-    spectrum = stft(audio, fs, nperseg=N_FFT, noverlap=N_FFT - HOP)[2]
-    return spectrograms.spectrogram(20 * np.log10(np.abs(spectrum) + 1e-9), top=LEVEL)
-
-
-def matched(audio: Audio, fs: int) -> Audio:
-    """`audio` (samples,) scaled to `LEVEL` where it is not silent, below `PEAK`; 0 stays 0."""
-    loud = loudness(audio, fs)
-    peak = float(np.abs(audio).max(initial=0))
-    if not math.isfinite(loud) or peak == 0:
-        return np.zeros_like(audio)
-    return audio * min(10 ** ((LEVEL - loud) / 20), PEAK / peak)
-
-
-def loudness(audio: Audio, fs: int) -> float:
-    """Mean power in dB of the blocks of `audio` (samples,) that are not silent; -inf: all are."""
-    size = int(BLOCK * fs)
-    padded = np.pad(audio.astype(np.float64), (0, max(0, size - len(audio))))
-    starts = range(0, len(padded) - size + 1, size // 4)
-    power = np.array([np.square(padded[i : i + size]).mean() for i in starts])
-    mean = power.mean()
-    if not mean > 0:
-        return -math.inf
-    return float(10 * np.log10(power[power > mean * 10 ** (-GATE / 10)].mean()))

@@ -1,12 +1,9 @@
 """The report's first page: tables, claims and figures in one HTML file."""
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import jinja2
 import yaml
 from markupsafe import Markup
 
@@ -21,8 +18,8 @@ from .iterations import by_iterations
 from .pictures import Plate
 from .results import Results
 from .tables import Row, best
+from .templates import environment, number
 
-HERE = Path(__file__).parent
 # quantity -> factor, digits, which is best
 SHOWN: dict[str, tuple[float, int, Callable[..., float]]] = {
     **dict.fromkeys(("si_sdr", "si_sdri", "sdr", "sir", "sar"), (1, 1, max)),
@@ -110,21 +107,6 @@ def recogniser(params: Params) -> str:
     return "pocketsphinx, its own language model"
 
 
-def environment() -> jinja2.Environment:
-    """Where the pages' templates are found, and what they may call."""
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    made.filters["minus"] = _minus
-    made.filters["number"] = _number
-    made.globals["include"] = lambda name: Markup((HERE / name).read_text())
-    return made
-
-
 def _sets(results: Results, rows: Sequence[Row], pairs: Mapping[str, Any]) -> list[dict[str, Any]]:
     classical = results.params.report.classical
     tops = {
@@ -183,7 +165,7 @@ def _number_cell(interval: Interval | None, scale: float, digits: int, top: floa
         return Cell("", "", "")
     if not math.isfinite(interval.mean):
         return Cell("n/a", "", "")
-    mean, low, high = (_number(scale * x, digits) for x in interval[:3])
+    mean, low, high = (number(scale * x, digits) for x in interval[:3])
     bounds = f"{low} to {high}" if math.isfinite(interval.low) else ""
     return Cell(mean, bounds, scale * interval.mean, interval.mean == top)
 
@@ -194,10 +176,10 @@ def _delta(triple: compare.Pair | None, digits: int) -> Delta:
         return Delta("", "", "", "same")
     mean, low, high, _ = triple
     if low is None or high is None:
-        return Delta(_number(mean, digits, "+"), "", mean, "same")
+        return Delta(number(mean, digits, "+"), "", mean, "same")
     side = "up" if low > 0 else "down" if high < 0 else "same"
     bounds = f"{_bound(low, digits)} to {_bound(high, digits)}"
-    return Delta(_number(mean, digits, "+"), bounds, mean, side)
+    return Delta(number(mean, digits, "+"), bounds, mean, side)
 
 
 def _bound(value: float, digits: int) -> str:
@@ -205,18 +187,7 @@ def _bound(value: float, digits: int) -> str:
     needed = digits
     while value and needed < digits + 3 and round(value, needed) == 0:
         needed += 1
-    return _number(value, needed)
-
-
-def _minus(text: str) -> str:
-    """`text` with the hyphens before numbers as minus signs."""
-    return re.sub(r"(?<!\w)-(?=\d)", "\N{MINUS SIGN}", text)
-
-
-def _number(value: float, digits: int, sign: str = "") -> str:
-    if not math.isfinite(value):
-        return "n/a"
-    return _minus(f"{round(value, digits) + 0.0:{sign}.{digits}f}")  # no "-0.0"
+    return number(value, needed)
 
 
 def _failures(results: Results) -> list[tuple[str, str, str, int, int]]:
@@ -258,7 +229,7 @@ def _training(results: Results) -> list[dict[str, Any]]:
                 "network": _network(variant.network),
                 "parameters": f"{count:,}" if isinstance(count, int) else "n/a",
                 "steps": len(history.step),
-                "score": _number(score, 2) if isinstance(score, int | float) else "n/a",
+                "score": number(score, 2) if isinstance(score, int | float) else "n/a",
                 "skipped": int(history.skipped[-1]) if math.isfinite(history.skipped[-1]) else 0,
             }
         )

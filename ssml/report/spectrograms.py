@@ -1,4 +1,4 @@
-"""Spectrograms as pictures, which are too many points for a drawing."""
+"""The picture of a separation: spectrograms, and the change by each iteration."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -8,17 +8,6 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from .figures import SETTINGS, WIDTH, Array
-
-
-def spectrogram(power: Array, top: float, span: float = 60.0) -> bytes:
-    """`power` (F, T) in dB as a WebP picture, `span` dB below `top`: dark is quiet, bright loud.
-
-    The colours' lightness rises with the level: it reads the same without colour vision.
-    """
-    buffer, size = io.BytesIO(), {"vmin": top - span, "vmax": top, "origin": "lower"}
-    compression = {"quality": 50, "method": 4}
-    plt.imsave(buffer, power, format="webp", cmap="magma", pil_kwargs=compression, **size)
-    return buffer.getvalue()
 
 
 def separation(signals: Mapping[str, Array], fs: int, changes: Sequence[float]) -> bytes:

@@ -23,33 +23,43 @@ from ssml.iva.checkpoint import Trained
 from ssml.iva.stft import Stft
 from ssml.iva.updates import UPDATES
 
-from .graph import Graph
-from .separator import RATE
+from .graph import SWEEPS, Graph
 
 TOLERANCE = 1e-4  # of the mixture's peak, between the graph and the library
 OPSET = 20
 
 
-def export(trained: Trained, path: Path | str, n_iter: int, n_src: int) -> dict[str, Any]:
+def export(
+    trained: Trained,
+    path: Path | str,
+    n_iter: int | None = None,
+    n_src: int = 2,
+    rule: str | None = None,
+) -> dict[str, Any]:
     """Write the separator with `trained` to `path`, .onnx or .pt2; what it takes, as plain data.
 
-    The graph is run and compared with the library before it is written. Raises `UserError` for a
-    model that has a memory, a package that is missing, and results that differ.
+    n_iter, rule: None for those that the model's card names. The graph is run and compared with
+    the library before it is written. Raises `UserError` for a rule that no graph has, a model that
+    has a memory, a package that is missing, and results that differ.
     """
     path = Path(path)
     if path.suffix not in (".onnx", ".pt2"):
         raise UserError(f"{path}: name a file that ends in .onnx or .pt2")
+    n_iter = trained.n_iter if n_iter is None else n_iter
+    rule = rule or trained.rule
+    if rule not in SWEEPS:
+        raise UserError(f"rule: no {rule!r} among {', '.join(SWEEPS)}, which can be exported")
     if n_iter < 1 or not 2 <= n_src <= 8:
         raise UserError(f"{n_iter} iterations, {n_src} sources: give at least 1, and 2 to 8")
     _check_model(trained)
     mix = _noise(n_src, trained.stft)
-    program = trace(trained, mix, n_iter)
+    program = trace(trained, mix, n_iter, rule)
     data = to_onnx(program) if path.suffix == ".onnx" else to_pt2(program)
     run = run_onnx if path.suffix == ".onnx" else run_pt2
     mix = mix[..., : -trained.stft.hop // 2 - 1]  # of another length than the traced one
     found = torch.from_numpy(run(data, mix.numpy()))
     with torch.no_grad():
-        expected = auxiva.separate(mix, trained.network, UPDATES["iss"], n_iter, trained.stft)
+        expected = auxiva.separate(mix, trained.network, UPDATES[rule], n_iter, trained.stft)
     difference = float((expected - found).abs().max() / mix.abs().max())
     if not difference < TOLERANCE:
         raise UserError(f"{path}: differs by {difference:.1e} from the library; not written")
@@ -59,7 +69,8 @@ def export(trained: Trained, path: Path | str, n_iter: int, n_src: int) -> dict[
         "mix": [1, n_src, "samples"],
         "images": [1, n_src, "samples"],
         "least_samples": trained.stft.n_fft,
-        "fs": RATE,
+        "fs": trained.fs,
+        "rule": rule,
         "iterations": n_iter,
         "difference": difference,
     }
@@ -75,9 +86,11 @@ def _check_model(trained: Trained) -> None:
 
 
 @torch.no_grad()
-def trace(trained: Trained, mix: Tensor, n_iter: int) -> torch.export.ExportedProgram:
+def trace(
+    trained: Trained, mix: Tensor, n_iter: int, rule: str = "iss"
+) -> torch.export.ExportedProgram:
     """The graph for mixtures like `mix` (1, K, N), with any other N."""
-    graph = Graph(trained.network, trained.stft, n_iter, mix.shape[1]).eval()
+    graph = Graph(trained.network, trained.stft, n_iter, mix.shape[1], SWEEPS[rule]).eval()
     samples = torch.export.Dim("samples", min=trained.stft.n_fft)
     with quiet():
         return torch.export.export(graph, (mix.contiguous(),), dynamic_shapes=({2: samples},))

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from torch._higher_order_ops.while_loop import while_loop
 
 from ssml.iva.stft import Stft
+from ssml.iva.updates.iss import SWEEPS as SIX
+
+SWEEPS = {"iss": 1, "iss-6-sweeps": SIX}  # of the rules that a graph can have
 
 
 @dataclass(frozen=True)
@@ -98,13 +101,16 @@ def lower_inverse(C: Complex) -> tuple[Complex, Complex]:
 
 
 class Graph(nn.Module):
-    """`model` in the loop of `iva.iterate` with `updates.iss`: (1, K, N) -> (1, K, N), real."""
+    """`model` in the loop of `auxiva.iterate`, `sweeps` of ISS: (1, K, N) -> (1, K, N), real."""
 
     basis: Tensor
 
-    def __init__(self, model: nn.Module, stft: Stft, n_iter: int, n_src: int) -> None:
+    def __init__(
+        self, model: nn.Module, stft: Stft, n_iter: int, n_src: int, sweeps: int = 1
+    ) -> None:
         super().__init__()
         self.model, self.stft, self.n_iter, self.n_src = model, stft, n_iter, n_src
+        self.sweeps = sweeps
         angles = torch.arange(stft.n_fft, dtype=torch.float64) * (2 * torch.pi / stft.n_fft)
         turns = torch.outer(torch.arange(stft.bins), torch.arange(stft.n_fft)) % stft.n_fft
         window = torch.hann_window(stft.n_fft, dtype=torch.float64)
@@ -156,7 +162,7 @@ class Graph(nn.Module):
         def step(i: Tensor, re: Tensor, im: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             W = Complex(re, im)
             U, _ = self.model(power(W, P))
-            W = steer(covariance(W, U, P)).dot(W)
+            W = steer(covariance(W, U, P), self.sweeps).dot(W)
             return i + 1, W.re.clone(), W.im.clone()
 
         state = torch.zeros((), dtype=torch.int64), W.re.clone(), W.im.clone()
@@ -221,13 +227,13 @@ def covariance(W: Complex, U: Tensor, P: Tensor) -> Complex:
     return W.dot(V).dot(W.mH)
 
 
-def steer(G: Complex) -> Complex:
-    """As `updates.iss`: G (F, K, K, K) -> A (F, K, K), float64; loaded as float32 is."""
+def steer(G: Complex, sweeps: int) -> Complex:
+    """`sweeps` of `updates.iss`: G (F, K, K, K) -> A (F, K, K), float64; loaded as float32 is."""
     K, single = G.re.shape[-1], torch.finfo(torch.float32)
     amount = 10 * single.eps * (G.re * eye(K)).sum(-1) + single.tiny**0.5
     G = Complex(G.re + amount[..., None] * eye(K), G.im)
     A = Complex(eye(K).expand(G.re.shape[0], K, K), torch.zeros_like(G.re[:, 0]))
-    for k in range(K):
+    for k in [*range(K)] * sweeps:
         norm = G.re[..., k, k]  # G[m][k,k] over m
         own = [G[:, m, m, k].scaled(1 / norm[:, m]) for m in range(K)]
         own[k] = Complex(1 - norm[:, k].rsqrt(), torch.zeros_like(norm[:, k]))

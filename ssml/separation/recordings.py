@@ -26,6 +26,7 @@ from .stream import BLOCK, OVERLAP, Stream
 SUBTYPES = {"wav": "FLOAT", "flac": "PCM_24"}
 RF64_FROM = 2**32 - 2**20  # bytes that no WAV can hold
 PEAK = 1 - 2**-20  # the largest sample that FLAC is given
+HEAD = 60  # s of a recording that choose the model, where it is not named
 
 
 class Target(NamedTuple):
@@ -112,6 +113,7 @@ def separate_file(
     start = time.monotonic()
     with _naming(path), open_recording(path) as file:
         chosen = separator(file.samplerate, file.channels)
+        chosen = chosen.for_mixture(_read(file, 0, min(file.frames, HEAD * file.samplerate)))
         outputs = [target.path(path, k) for k in range(n_src or file.channels)]
         picture = target.folder / f"{path.stem}.png" if plot else None
         _check_outputs([*outputs, *([picture] if picture else [])], target.force, keep)
@@ -140,6 +142,9 @@ def separate_file(
         "input": str(path),
         "outputs": [str(output) for output in outputs],
         "plot": str(picture) if picture else None,
+        "model": str(chosen.name),
+        "rule": chosen.rule_name,
+        "iterations": chosen.n_iter,
         "channels": file.channels,
         "fs": fs,
         "samples": file.frames,

@@ -4,8 +4,8 @@ Fewer sources than microphones (K < M): the mixture is first reduced to K channe
 are returned, and the scale, are those of reduction and demixing together.
 """
 
-import inspect
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ssml import pretrained
 from ssml.files.errors import UserError
-from ssml.iva import auxiva, checkpoint, demixing
+from ssml.iva import auxiva, demixing
 from ssml.iva.auxiva import Demixing
 from ssml.iva.checkpoint import Trained
 from ssml.iva.models import CLASSICAL, SourceModel
@@ -23,26 +22,26 @@ from ssml.iva.reduction import reduction
 from ssml.iva.stft import Stft
 from ssml.iva.updates import UPDATES
 
-from . import diagnostics
+from . import defaults, diagnostics
+from .defaults import AUTO, LEARNED, NARROW, RATE
 from .inputs import check_integer, check_mixture, fit_length, resample
+from .models import as_source_model, load
 
 Array = TypeVar("Array", np.ndarray, Tensor)
 
-RATE = 16000  # Hz, of every learned model
 # of what a filter lets through, over what the microphone hears: outputs that cancel each other by
 # more than 70 dB are rounding
 LOUDEST = 3e3
-WINDOW = 0.128  # s, about, where no n_fft is given: 2048 samples at 16 kHz
 
 
 def separate(
     mix: Array,
     *,
-    model: Any = "laplace",
-    rule: str = "iss",
-    n_iter: int = 20,
+    model: Any = AUTO,
+    rule: str | None = None,
+    n_iter: int | None = None,
     n_src: int | None = None,
-    fs: int = 16000,
+    fs: int | None = None,
     n_fft: int | None = None,
     hop: int | None = None,
     mic: int = 0,
@@ -58,15 +57,19 @@ def separate(
 class Separator:
     """A separator to use many times; computes without gradients, in the mixture's precision.
 
-    model: "laplace", "gauss", "nmf", the name of a trained model that is shipped (`ssml models`),
+    model: "auto": the shipped model "learned-sdr", or "gauss" for a mixture that lacks the band up
+        to 8 kHz, and where an STFT is given. Else "laplace", "gauss", "nmf", the name of a shipped
+        model (`ssml models`),
         the path of one, what `load` gave, or a callable (or `nn.Module`)
         `power -> weights` or `power, memory -> (weights, memory)`; power and weights
-        (..., K, F, T), memory None at first. rule: "iss", "iss-6-sweeps", "ip" or "ip2".
+        (..., K, F, T), memory None at first.
+    rule, n_iter: "iss", "iss-6-sweeps", "ip" or "ip2", and the number of iterations. None: those
+        that the model's card names, or the best known for a classical model (`defaults`).
     n_src: K sources, at most as many as the microphones; None: as many.
-    fs: sampling rate in Hz. A checkpoint's model works at 16 kHz: other rates are resampled to it
-        and back.
-    n_fft, hop: of the STFT, in samples. None: the checkpoint's; else the power of two nearest to
-        128 ms (2048 at 16 kHz), and a quarter of it.
+    fs: sampling rate in Hz, required for "auto" and trained models. A trained model works at the
+        rate of its card: other rates are resampled to it and back.
+    n_fft, hop: of the STFT, in samples. None: the trained model's; else the power of two nearest to
+        the best known window (256 ms for "laplace" and "gauss", 128 ms for others), and a quarter.
     mic: the microphone, from 0, whose level and delay the outputs have.
     device: where NumPy mixtures are computed; torch mixtures stay where they are.
 
@@ -75,41 +78,64 @@ class Separator:
 
     def __init__(
         self,
-        model: Any = "laplace",
+        model: Any = AUTO,
         *,
-        rule: str = "iss",
-        n_iter: int = 20,
+        rule: str | None = None,
+        n_iter: int | None = None,
         n_src: int | None = None,
-        fs: int = 16000,
+        fs: int | None = None,
         n_fft: int | None = None,
         hop: int | None = None,
         mic: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
-        if rule not in UPDATES:
+        if rule is not None and rule not in UPDATES:
             raise UserError(f"rule: no {rule!r} among {', '.join(UPDATES)}")
-        self.n_iter = check_integer("n_iter", n_iter, least=0)
         self.n_src = None if n_src is None else check_integer("n_src", n_src, least=2)
-        self.fs = self.model_fs = check_integer("fs", fs, least=1)
+        fs = None if fs is None else check_integer("fs", fs, least=1)
         self.mic = check_integer("mic", mic, least=0)
-        self.rule = UPDATES[rule]
         self.device = torch.device(device)
+        given = {"rule": rule, "n_iter": n_iter, "n_src": n_src, "n_fft": n_fft, "hop": hop}
+        self._narrow: Callable[[], Separator] | None = None
+        if isinstance(model, str) and model == AUTO:
+            # an own window is none of the trained model's
+            learns = (fs is None or fs >= RATE) and n_fft is None and hop is None
+            model = LEARNED if learns else NARROW
+            if learns:
+                given |= {"fs": fs, "mic": mic, "device": device}
+                self._narrow = cache(partial(Separator, NARROW, **given))
+        self.name = model if isinstance(model, str | Path) else type(model).__name__
         self._network: nn.Module | None = None  # of a checkpoint: ours to move to a device
+        settings, model_fs = defaults.OTHER, None
         if isinstance(model, str) and model in CLASSICAL:
             self.model: SourceModel = CLASSICAL[model]()
+            settings = defaults.CLASSICAL[model]
         elif isinstance(model, str | Path | Trained):
             trained = model if isinstance(model, Trained) else load(model)
             name = "the model" if isinstance(model, Trained) else str(model)
+            if fs is None:
+                raise UserError(
+                    f"fs: missing; give the sampling rate of the mixture in Hz, for {name} works "
+                    f"at {trained.fs} Hz"
+                )
             _same_stft(name, trained.stft, n_fft, hop)
-            n_fft, hop, self.model_fs = trained.stft.n_fft, trained.stft.hop, RATE
+            n_fft, hop, model_fs = trained.stft.n_fft, trained.stft.hop, trained.fs
+            settings = defaults.Settings(trained.rule, trained.n_iter, n_fft / model_fs)
             self._network = trained.network
             self.model = as_source_model(trained.network)
         elif callable(model):
             self.model = as_source_model(model)
         else:
             raise UserError(f"model: {model!r} is neither a name, a file, nor a callable")
+        self.fs = RATE if fs is None else fs
+        self.model_fs = model_fs or self.fs
+        self.rule_name = rule or settings.rule
+        self.rule = UPDATES[self.rule_name]
+        self.n_iter = check_integer("n_iter", settings.n_iter if n_iter is None else n_iter, 0)
         n_fft = (
-            _nearest_power(WINDOW * fs) if n_fft is None else check_integer("n_fft", n_fft, least=2)
+            _nearest_power(settings.window * self.fs)
+            if n_fft is None
+            else check_integer("n_fft", n_fft, least=2)
         )
         self.stft = Stft(n_fft, n_fft // 4 if hop is None else check_integer("hop", hop, least=1))
 
@@ -118,9 +144,19 @@ class Separator:
         """Length of the STFT's window in s."""
         return self.stft.n_fft / self.model_fs
 
+    def for_mixture(self, mix: Array) -> "Separator":
+        """The separator that is used for `mix` (..., M, N).
+
+        It is this one, but with model "auto" a classical one for a mixture with a narrow band: see
+        `defaults.is_narrow`.
+        """
+        if self._narrow is None or not defaults.is_narrow(check_mixture(mix), self.fs):
+            return self
+        return self._narrow()
+
     def __call__(self, mix: Array) -> Array:
         """Separate mixtures (..., M, N), floating point, into (..., K, N)."""
-        return self.separate_from(mix)[0]
+        return self.for_mixture(mix).separate_from(mix)[0]
 
     @torch.no_grad()
     def separate_from(
@@ -157,7 +193,7 @@ class Separator:
         Their scale is that of the outputs, the images at `mic`. Where a learned model resamples,
         they are of 16 kHz.
         """
-        return self.separate_from(mix)[1]
+        return self.for_mixture(mix).separate_from(mix)[1]
 
     @torch.no_grad()
     def states(self, mix: Array) -> Iterator[Demixing]:
@@ -226,62 +262,6 @@ def exponent(x: Tensor) -> Tensor:
     largest = x.abs().amax((-2, -1), keepdim=True)
     most = int(np.log2(torch.finfo(x.dtype).max)) - 1
     return torch.ldexp(torch.ones_like(largest), -largest.frexp().exponent.clamp(-most, most))
-
-
-def as_source_model(model: Callable[..., Any]) -> SourceModel:
-    """Make a source model of any callable; what it returns is checked, and may broadcast."""
-    remembers = _remembers(model)
-    dtype = None
-    if isinstance(model, nn.Module):
-        dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), None)
-
-    def weigh(power: Tensor, memory: Any = None) -> tuple[Tensor, Any]:
-        # a bin with nothing to separate may overflow: silent to a model, it does not spoil the rest
-        given = power.nan_to_num(0, 0, 0).to(dtype or power.dtype)
-        result = model(given, memory) if remembers else model(given)
-        U, memory = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
-        if not isinstance(U, Tensor):
-            raise UserError(f"model: returned {type(U).__name__}, not a tensor of weights")
-        try:
-            U = U.to(power).expand_as(power)
-        except RuntimeError:
-            shapes = f"{tuple(U.shape)} for power {tuple(power.shape)}"
-            raise UserError(f"model: returned weights {shapes}") from None
-        if not (U > 0).all() or not torch.isfinite(U).all():
-            raise UserError("model: returned weights that are not positive and finite")
-        return U, memory
-
-    return weigh
-
-
-def _remembers(model: Callable[..., Any]) -> bool:
-    """Whether `model` takes a memory: a second argument called so, or without a default."""
-    try:
-        called = model.forward if isinstance(model, nn.Module) else model
-        second = list(inspect.signature(called).parameters.values())[1]
-    except (ValueError, TypeError, IndexError):
-        return False
-    required = second.default is second.empty and second.kind is second.POSITIONAL_OR_KEYWORD
-    return second.name == "memory" or required
-
-
-def load(model: str | Path) -> Trained:
-    """A trained source model with its STFT and card, by path or by the name of a shipped one.
-
-    In evaluation mode, on the CPU. Raises `UserError` where there is none, or it is broken.
-    """
-    return checkpoint.load(find_model(model))
-
-
-def find_model(model: str | Path) -> Path:
-    """The file of a trained model, given as a path or by the name of one that is shipped."""
-    if isinstance(model, Path) or "/" in model or model.endswith(".safetensors"):
-        return Path(model)
-    shipped = pretrained.path(model)
-    if shipped is None:
-        known = ", ".join([*CLASSICAL, *pretrained.names()])
-        raise UserError(f"model: no {model!r} among {known}; or name a .safetensors file")
-    return shipped
 
 
 def _same_stft(name: str, stft: Stft, n_fft: int | None, hop: int | None) -> None:

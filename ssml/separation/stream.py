@@ -23,6 +23,8 @@ class Separates(Protocol):
     fs: int
     n_src: int | None
 
+    def for_mixture(self, mix: np.ndarray) -> "Separates": ...
+
     def separate_from(self, mix: np.ndarray, start: np.ndarray | None, changes: Any) -> Any: ...
 
 
@@ -54,6 +56,7 @@ class Stream:
         self.length = round(block * separator.fs)
         self.overlap = round(self.length * OVERLAP)
         self.blocks = 0  # separated so far
+        self._chosen = separator
         self._restart()
 
     def _restart(self) -> None:
@@ -103,7 +106,9 @@ class Stream:
         block, changes = block[:, -self.length :], []
         tail, W_before = self._tail, self._W
         self._restart()  # if this block is refused, the next piece begins a new stream
-        est, W = self.separator.separate_from(block, W_before, changes)
+        if W_before is None:  # one model for all of a stream: its filters go on
+            self._chosen = self.separator.for_mixture(block)
+        est, W = self._chosen.separate_from(block, W_before, changes)
         if tail is not None:
             n = tail.shape[-1]
             est = est[:, -n - new.shape[-1] :]  # the last block reaches back further

@@ -55,19 +55,21 @@ def trained(tmp_path, monkeypatch):
 
 def test_a_shipped_model_is_found_by_name_and_says_the_same(trained, capsys):
     with pytest.raises(UserError, match="no 'learned-sdr' among laplace, gauss, nmf; or"):
-        Separator("learned-sdr")
+        Separator("learned-sdr", rule="iss", n_iter=20, fs=16000)
     path = ship.ship(trained, "learned-sdr", pretrained.FOLDER)
     assert path.stat().st_size < 0.6 * layout.model("learned-sdr").stat().st_size
     values = checkpoint.load(path).network.state_dict().values()
     assert {value.dtype for value in values} == {torch.float32}
     mix = speechlike(2, seconds=2)[0]
-    expected = separate(mix, model=layout.model("learned-sdr"), n_iter=5)
-    np.testing.assert_allclose(separate(mix, model="learned-sdr", n_iter=5), expected, atol=1e-3)
+    expected = separate(mix, model=layout.model("learned-sdr"), n_iter=5, rule="iss", fs=16000)
+    np.testing.assert_allclose(
+        separate(mix, model="learned-sdr", n_iter=5, rule="iss", fs=16000), expected, atol=1e-3
+    )
     layout.model("learned-sdr").unlink()
     assert main.main(["models"]) == 0
     assert "learned-sdr          glu, STFT 256/64, shipped" in capsys.readouterr().out
     with pytest.raises(UserError, match="no 'learned' among laplace, gauss, nmf, learned-sdr; or"):
-        Separator("learned")
+        Separator("learned", rule="iss", n_iter=20, fs=16000)
 
 
 def test_the_card_tells_data_budget_and_limits(trained):
@@ -157,7 +159,7 @@ def test_what_is_shipped_is_whole():
 )
 def test_si_sdr_of_the_shipped_on_a_real_mixture(real_mixture, name, si_sdr):
     mix, ref = real_mixture
-    est = torch.from_numpy(separate(mix, model=name, n_iter=20))
+    est = torch.from_numpy(separate(mix, model=name, n_iter=20, rule="iss", fs=16000))
     assert float(-pit(-si_sdr_matrix(est, torch.from_numpy(ref)))[0]) == pytest.approx(
         si_sdr, abs=0.1
     )
@@ -169,7 +171,7 @@ def test_the_shipped_hold_under_other_rules_and_more_iterations(real_mixture, na
     mix, ref = real_mixture
 
     def si_sdr(n_iter):
-        est = torch.from_numpy(separate(mix, model=name, rule=rule, n_iter=n_iter))
+        est = torch.from_numpy(separate(mix, model=name, rule=rule, n_iter=n_iter, fs=16000))
         return float(-pit(-si_sdr_matrix(est, torch.from_numpy(ref)))[0])
 
     assert si_sdr(20) > 12 and si_sdr(100) > si_sdr(20) - 0.5

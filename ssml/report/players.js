@@ -15,7 +15,7 @@
   }
   for (const picture of document.querySelectorAll("figure img")) {
     picture.addEventListener("click", () => {
-      const player = picture.parentElement.querySelector("audio");
+      const player = picture.closest("figure").querySelector("audio");
       if (player.paused) player.play();
       else player.pause();
     });

@@ -1,0 +1,71 @@
+"""Source models as a user gives them: a name, a file, or any callable."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ssml import pretrained
+from ssml.files.errors import UserError
+from ssml.iva import checkpoint
+from ssml.iva.checkpoint import Trained
+from ssml.iva.models import CLASSICAL, SourceModel
+
+
+def as_source_model(model: Callable[..., Any]) -> SourceModel:
+    """Make a source model of any callable; what it returns is checked, and may broadcast."""
+    remembers = _remembers(model)
+    dtype = None
+    if isinstance(model, nn.Module):
+        dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), None)
+
+    def weigh(power: Tensor, memory: Any = None) -> tuple[Tensor, Any]:
+        # a bin with nothing to separate may overflow: silent to a model, it does not spoil the rest
+        given = power.nan_to_num(0, 0, 0).to(dtype or power.dtype)
+        result = model(given, memory) if remembers else model(given)
+        U, memory = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
+        if not isinstance(U, Tensor):
+            raise UserError(f"model: returned {type(U).__name__}, not a tensor of weights")
+        try:
+            U = U.to(power).expand_as(power)
+        except RuntimeError:
+            shapes = f"{tuple(U.shape)} for power {tuple(power.shape)}"
+            raise UserError(f"model: returned weights {shapes}") from None
+        if not (U > 0).all() or not torch.isfinite(U).all():
+            raise UserError("model: returned weights that are not positive and finite")
+        return U, memory
+
+    return weigh
+
+
+def _remembers(model: Callable[..., Any]) -> bool:
+    """Whether `model` takes a memory: a second argument called so, or without a default."""
+    try:
+        called = model.forward if isinstance(model, nn.Module) else model
+        second = list(inspect.signature(called).parameters.values())[1]
+    except (ValueError, TypeError, IndexError):
+        return False
+    required = second.default is second.empty and second.kind is second.POSITIONAL_OR_KEYWORD
+    return second.name == "memory" or required
+
+
+def load(model: str | Path) -> Trained:
+    """A trained source model with its STFT and card, by path or by the name of a shipped one.
+
+    In evaluation mode, on the CPU. Raises `UserError` where there is none, or it is broken.
+    """
+    return checkpoint.load(find_model(model))
+
+
+def find_model(model: str | Path) -> Path:
+    """The file of a trained model, given as a path or by the name of one that is shipped."""
+    if isinstance(model, Path) or "/" in model or model.endswith(".safetensors"):
+        return Path(model)
+    shipped = pretrained.path(model)
+    if shipped is None:
+        known = ", ".join([*CLASSICAL, *pretrained.names()])
+        raise UserError(f"model: no {model!r} among {known}; or name a .safetensors file")
+    return shipped

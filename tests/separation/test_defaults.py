@@ -1,0 +1,99 @@
+"""What is chosen where nothing is said: the card's rule and iterations, or the best classical."""
+
+import numpy as np
+import pytest
+import soxr
+import torch
+
+import ssml
+from ssml import samples
+from ssml.files.errors import UserError
+from ssml.files.io import read_audio
+from ssml.separation.defaults import is_narrow
+from ssml.separation.separator import Separator
+from tests.conftest import speechlike, tiny_model
+
+
+@pytest.fixture(scope="module")
+def sample():
+    """The sample recording (2, N) and its references (2, N)."""
+    return read_audio(samples.MIXTURE)[0], read_audio(samples.REFERENCES)[0]
+
+
+def chosen(separator):
+    return str(separator.name), separator.rule_name, separator.n_iter
+
+
+def test_a_shipped_model_brings_its_rule_iterations_and_window():
+    separator = Separator("learned-sdr", fs=16000)
+    assert chosen(separator) == ("learned-sdr", "iss-6-sweeps", 20)
+    assert chosen(Separator("learned-sdr", rule="ip", n_iter=3, fs=16000))[1:] == ("ip", 3)
+    assert separator.stft == ssml.load("learned-sdr").stft
+
+
+def test_a_model_trained_here_is_run_by_the_rule_it_was_trained_with(tmp_path):
+    path = tiny_model(tmp_path / "m.safetensors")
+    assert chosen(Separator(path, fs=16000))[1:] == ("iss", 20)
+
+
+def test_without_flags_the_learned_model_separates_best(sample):
+    mix, ref = sample
+    before = ssml.si_sdr(np.stack([mix[0]] * 2), ref)[0].mean()
+    found = ssml.si_sdr(ssml.separate(mix, fs=16000), ref)[0].mean()
+    assert found > before + 9
+    others = [{"model": "laplace"}, {"model": "gauss"}, {"model": "learned-coherence"}]
+    others += [{"rule": "ip2"}, {"rule": "iss"}, {"n_iter": 40}]
+    for flags in others:
+        assert ssml.si_sdr(ssml.separate(mix, fs=16000, **flags), ref)[0].mean() < found + 0.2
+
+
+def test_a_narrow_band_is_separated_by_the_classical_model(sample):
+    mix, _ = sample
+    separator = Separator(fs=16000)
+    assert separator.for_mixture(mix) is separator
+    low = soxr.resample(np.ascontiguousarray(mix.T), 16000, 8000)
+    upsampled = soxr.resample(low, 8000, 16000).T
+    assert is_narrow(upsampled, 16000) and not is_narrow(mix, 16000)
+    assert chosen(separator.for_mixture(upsampled)) == ("gauss", "ip2", 50)
+    assert chosen(Separator(fs=8000)) == ("gauss", "ip2", 50)
+    np.testing.assert_array_equal(
+        separator(upsampled), ssml.separate(upsampled, model="gauss", fs=16000)
+    )
+
+
+@pytest.mark.parametrize("gain", [1e-6, 1, 1e6])
+def test_the_band_does_not_depend_on_the_level(sample, gain):
+    assert not is_narrow(gain * sample[0].astype(np.float64), 16000)
+
+
+def test_silence_and_a_moment_are_not_called_narrow():
+    assert not is_narrow(np.zeros((2, 16000)), 16000)
+    assert not is_narrow(torch.ones(2, 100), 48000)
+
+
+def test_an_own_window_is_for_the_classical_model():
+    assert chosen(Separator(n_fft=2048))[0] == "gauss"
+
+
+def test_the_rate_is_asked_for_where_a_model_would_resample():
+    for model in ("auto", "learned-sdr"):
+        with pytest.raises(UserError, match="fs: missing; give the sampling rate"):
+            Separator(model)
+
+
+def test_a_stream_keeps_the_model_of_its_first_block(sample):
+    mix, _ = sample
+    separator = Separator(fs=16000, n_iter=2)
+    quiet = np.concatenate([mix[:, :32000], np.zeros_like(mix[:, :32000])], -1)
+    stream = ssml.Stream(separator, block=1)
+    est = np.concatenate([stream.push(quiet), stream.flush()], -1)
+    assert est.shape == quiet.shape and np.isfinite(est).all()
+
+
+def test_si_sdr_finds_the_order():
+    _, ref = speechlike(3)
+    ref = ref[:, 0]
+    values, order = ssml.si_sdr(2 * ref[[2, 0, 1]] + 1e-3 * ref[[0, 1, 2]], ref)
+    assert order.tolist() == [1, 2, 0] and (values > 40).all()
+    with pytest.raises(UserError, match=r"est \(2, 5\), ref \(3, 5\)"):
+        ssml.si_sdr(np.ones((2, 5)), np.ones((3, 5)))
