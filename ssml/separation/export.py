@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ssml.config.names import RATE
 from ssml.files.errors import UserError, install
 from ssml.files.io import write_bytes
 from ssml.iva import auxiva
@@ -24,7 +25,6 @@ from ssml.iva.stft import Stft
 from ssml.iva.updates import UPDATES
 
 from .graph import Graph
-from .separator import RATE
 
 TOLERANCE = 1e-4  # of the mixture's peak, between the graph and the library
 OPSET = 20

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ssml import pretrained
+from ssml.config.names import RATE
 from ssml.files.errors import UserError
 from ssml.iva import auxiva, checkpoint, demixing
 from ssml.iva.auxiva import Demixing
@@ -28,7 +29,6 @@ from .inputs import check_integer, check_mixture, fit_length, resample
 
 Array = TypeVar("Array", np.ndarray, Tensor)
 
-RATE = 16000  # Hz, of every learned model
 # of what a filter lets through, over what the microphone hears: outputs that cancel each other by
 # more than 70 dB are rounding
 LOUDEST = 3e3
@@ -42,7 +42,7 @@ def separate(
     rule: str = "iss",
     n_iter: int = 20,
     n_src: int | None = None,
-    fs: int = 16000,
+    fs: int = RATE,
     n_fft: int | None = None,
     hop: int | None = None,
     mic: int = 0,
@@ -80,7 +80,7 @@ class Separator:
         rule: str = "iss",
         n_iter: int = 20,
         n_src: int | None = None,
-        fs: int = 16000,
+        fs: int = RATE,
         n_fft: int | None = None,
         hop: int | None = None,
         mic: int = 0,
