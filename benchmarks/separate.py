@@ -5,6 +5,7 @@ import time
 import torch
 from torch import Tensor
 
+from ssml.config.names import RATE
 from ssml.iva import auxiva, kernels
 from ssml.iva.models import CLASSICAL
 from ssml.iva.updates import UPDATES
@@ -13,7 +14,7 @@ from . import peers
 from .measure import bandwidth, in_turn, options, row, show
 
 CASES = {2: 7, 3: 12, 4: 12}  # channels: seconds
-F, FRAMES = 1025, 16000 / 512  # of the STFT 2048/512 at 16 kHz; frames a second
+F, FRAMES = 1025, RATE / 512  # bins, and frames a second, of the STFT 2048/512
 
 
 def mixture(K: int, seconds: float, *batch: int) -> Tensor:

@@ -11,7 +11,9 @@ import numpy as np
 import pyroomacoustics as pra
 import soundfile
 
-from ssml.config.params import MixParams, RedrawParams, load
+from ssml.config.names import RATE
+from ssml.config.params import load
+from ssml.config.sections import MixParams, RedrawParams
 from ssml.data import rooms, scenes
 from ssml.data.bank import Bank, encode_room
 from ssml.data.corpora import Utterance
@@ -19,12 +21,10 @@ from ssml.data.shards import write_tar
 
 from .measure import in_turn, options, row, show
 
-FS = 16000
-
 
 def people(K: int, seconds: float) -> list[Utterance]:
     """An utterance of each of K speakers."""
-    samples = int(seconds * FS)
+    samples = int(seconds * RATE)
     return [
         Utterance("train", str(k), "", f"{k}-0-0", f"{k}.flac", samples, "", "0" * 64)
         for k in range(K)
@@ -36,29 +36,29 @@ def scene(K: int, seconds: float) -> scenes.Scene:
     params = load(Path("params.yaml")).scenes
     chosen = params.sets["train"].model_copy(update={"speakers": K})
     params = params.model_copy(update={"sets": {"train": chosen}})
-    return scenes.draw("train", 0, params, 1, people(K, seconds), FS)
+    return scenes.draw("train", 0, params, 1, people(K, seconds), RATE)
 
 
 def bank(one: scenes.Scene, dry: np.ndarray, folder: Path) -> Bank:
     """A bank of one room, `one`, and one utterance a speaker, `dry` (K, N)."""
     params = load(Path("params.yaml"))
     for k, speech in enumerate(dry):
-        soundfile.write(folder / f"{k}.flac", speech, FS)
-    responses = rooms.by_speaker(rooms.responses(one, FS, params.mix.max_order))
+        soundfile.write(folder / f"{k}.flac", speech, RATE)
+    responses = rooms.by_speaker(rooms.responses(one, RATE, params.mix.max_order))
     write_tar(folder / "0000.tar", [(one.id, encode_room(one, responses))])
-    spoken = people(len(dry), dry.shape[1] / FS)
+    spoken = people(len(dry), dry.shape[1] / RATE)
     chosen = params.scenes.sets["train"].model_copy(update={"speakers": len(dry)})
     level, snr = params.scenes.level, params.scenes.snr
     redraw = RedrawParams(level=level, snr=snr, speed=(1, 1), tone=0)
     noise = params.mix.noise
-    return Bank([folder / "0000.tar"], spoken, folder, "train", chosen, noise, redraw, FS)
+    return Bank([folder / "0000.tar"], spoken, folder, "train", chosen, noise, redraw, RATE)
 
 
 def by_room(one: scenes.Scene, dry: np.ndarray, max_order: int) -> np.ndarray:
     """The images (K, M, N) by `room.simulate`."""
     absorption, order = pra.inverse_sabine(one.t60, one.room)
     room = pra.ShoeBox(
-        one.room, fs=FS, materials=pra.Material(absorption), max_order=min(order, max_order)
+        one.room, fs=RATE, materials=pra.Material(absorption), max_order=min(order, max_order)
     )
     for position, signal in zip(one.speakers, dry, strict=True):
         room.add_source(position, signal=signal)
@@ -68,14 +68,14 @@ def by_room(one: scenes.Scene, dry: np.ndarray, max_order: int) -> np.ndarray:
 
 def compare(K: int, seconds: float, params: MixParams, rounds: int) -> dict:
     one = scene(K, seconds)
-    dry = 0.1 * np.random.default_rng(0).standard_normal((K, int(seconds * FS)))
+    dry = 0.1 * np.random.default_rng(0).standard_normal((K, int(seconds * RATE)))
     dry = dry[:, : one.n_samples].astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
         stored, positions = bank(one, dry, Path(folder)), count()
         calls = {
             "room.simulate, images alone": lambda: by_room(one, dry, params.max_order),
-            "ssml, rendered with noise": lambda: rooms.simulate(one, dry, params, 1, FS),
-            "ssml, responses alone": lambda: rooms.responses(one, FS, params.max_order),
+            "ssml, rendered with noise": lambda: rooms.simulate(one, dry, params, 1, RATE),
+            "ssml, responses alone": lambda: rooms.responses(one, RATE, params.max_order),
             "ssml, drawn with noise in a stored room": lambda: stored.draw(
                 next(positions), one.n_samples, 1
             ),
@@ -89,7 +89,7 @@ def render(number: int) -> None:
     """Render the scene of 2 speakers, with the noise of mixture `number`."""
     one = scene(2, 6.0)
     dry = 0.1 * np.random.default_rng(number).standard_normal((2, one.n_samples))
-    rooms.simulate(one, dry.astype(np.float32), load(Path("params.yaml")).mix, number, FS)
+    rooms.simulate(one, dry.astype(np.float32), load(Path("params.yaml")).mix, number, RATE)
 
 
 def spread(rounds: int) -> dict:

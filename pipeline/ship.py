@@ -11,7 +11,8 @@ import torch
 from pipeline.arguments import parse
 from ssml import pretrained
 from ssml.config import layout
-from ssml.config.params import MethodParams, Params
+from ssml.config.params import Params
+from ssml.config.sections import MethodParams
 from ssml.data import corpora
 from ssml.files import io
 from ssml.files.errors import UserError, run

@@ -38,15 +38,18 @@ def main() -> None:
         for row in (row for row in rows if row.test_set == test_set):
             curve = found.curves.get((row.method, test_set))
             ids[f"{row.method} on {test_set}"] = log(params, row, curve, parent)
-    trained = trainings(params)
-    log_training_data(params, trained)
+    cards = {
+        name: read_json(layout.model(name).with_suffix(".json")) for name in params.train.variants
+    }
+    trained = trainings(params, cards)
+    log_training_data(params, cards, trained)
     register(params, rows, trained)
     write_json(layout.TRACKED, ids)
     # an evaluation's run lasts as long as its logging: that says nothing
     runs = [one | {"seconds": None} for one in tracking.summaries(ids.values())]
     runs = tracking.summaries(trained.values()) + runs
-    told = {"SSML_RUNS": runs, "SSML_TIMES": {"cores": os.cpu_count(), "stages": times(params)}}
-    lines = [f"window.{name} = {json.dumps(value, indent=1)};\n" for name, value in told.items()]
+    shown = {"SSML_RUNS": runs, "SSML_TIMES": {"cores": os.cpu_count(), "stages": times(params)}}
+    lines = [f"window.{name} = {json.dumps(value, indent=1)};\n" for name, value in shown.items()]
     write_text(layout.RUNS, "".join(lines))
 
 
@@ -124,27 +127,29 @@ def seconds_of(method: str, test_set: str) -> dict[str, float]:
     return found
 
 
-def trainings(params: Params) -> dict[str, str]:
-    """The id of the run that made each variant's model, where there is one: its card knows by what.
+Cards = dict[str, dict[str, Any]]  # variant -> the card of its model
 
-    It may be no longer the latest of its name: an older model can be brought back.
+
+def trainings(params: Params, cards: Cards) -> dict[str, str]:
+    """The id of the run that trained each variant's model, where MLflow has that run.
+
+    The run is found by the facts in the model's card. An older model may have been restored, so the
+    run need not be the latest of the variant.
     """
     found = {}
-    for variant in params.train.variants:
-        card = read_json(layout.model(variant).with_suffix(".json"))
+    for variant, card in cards.items():
         facts = {key: value for key, value in card.items() if key not in REACHED}
         if id := tracking.find_any(params.track.experiment, f"train:{variant}", facts):
             found[variant] = id
     return found
 
 
-def log_training_data(params: Params, trained: dict[str, str]) -> None:
-    """Note in the run of each training what it learned from, by the digest that its card has."""
+def log_training_data(params: Params, cards: Cards, trained: dict[str, str]) -> None:
+    """Log the training data, with the digest in the model's card, to the run of each training."""
     name = f"{params.train.train} and {params.train.dev}"
     folder = str(layout.training(params)[0].parent.parent)
     for variant, id in trained.items():
-        card = read_json(layout.model(variant).with_suffix(".json"))
-        data = {"name": name, "digest": card["data"], "source": folder}
+        data = {"name": name, "digest": cards[variant]["data"], "source": folder}
         tracking.log_inputs(id, data | {"context": "training"})
 
 

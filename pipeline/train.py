@@ -40,7 +40,7 @@ def supply(params: Params) -> tuple[ShardReader | Bank, Callable[..., Batch]]:
 def main() -> None:
     params, arguments = parse(__doc__, "variant")
     variant, count = params.train.variants[arguments.variant], params.train.devices
-    distributed.check(count, variant.batch)
+    distributed.check(count)
     known = params.scenes.sets[params.train.train]
     paths = [*layout.training(params), *layout.shards(params, params.train.dev)]
     facts = {

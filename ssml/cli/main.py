@@ -234,7 +234,7 @@ def _separators(model: str, device: str, options: dict[str, Any]) -> Callable[[i
             built[fs] = Separator(model, fs=fs, device=device, **options)
         return built[fs]
 
-    separator(16000, sys.maxsize)  # wrong options are errors before any file is opened
+    separator(names.RATE, sys.maxsize)  # wrong options are errors before any file is opened
     return separator
 
 

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ssml.files.errors import UserError, install
+
 app = typer.Typer(help="Check, explain and compare params files.")
 Option = typer.Option
 
@@ -17,9 +19,7 @@ def check(file: Annotated[Path, typer.Argument(help="A params file.")]) -> None:
 
     Example: ssml params check params.yaml
     """
-    from ssml.config.params import load
-
-    load(file)
+    _load(file)
     print(f"{file}: valid")
 
 
@@ -32,9 +32,7 @@ def diff(
 
     Example: ssml params diff presets/excerpt.yaml --against params.yaml
     """
-    from ssml.config.params import load
-
-    old, new = (dict(_flat(load(path).model_dump())) for path in (against, file))
+    old, new = (dict(_flat(_load(path).model_dump())) for path in (against, file))
     for key in sorted(old.keys() | new.keys()):
         if key not in new:
             print(f"- {key}: {old[key]}")
@@ -55,11 +53,20 @@ def explain(
 
     Example: ssml params explain scenes.t60
     """
-    from ssml.config.explain import explain as explained
-    from ssml.config.params import load
+    params = _load(file)
+    from ssml.config.explain import explain as rows_of
 
-    for row in explained(load(file), key):
+    for row in rows_of(params, key):
         print(f"{row.key} = {row.value}\n    {row.meaning} ({row.type})")
+
+
+def _load(file: Path) -> Any:
+    """The parameters in `file`, read by packages that only the pipeline needs."""
+    try:
+        from ssml.config.params import load
+    except ImportError as error:
+        raise UserError(f"params: {error.name} is not installed; {install('pipeline')}") from None
+    return load(file)
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,8 +1,6 @@
-"""What a key of a params file means: its comment in `params.py`, its type there, and its value."""
+"""What a key of a params file means: its docstring in `sections.py`, its type and its value."""
 
-import inspect
 import json
-import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -12,8 +10,6 @@ from pydantic import BaseModel
 from ssml.files.errors import UserError
 
 from .params import Params
-
-COMMENTED = re.compile(r"^    (\w+): [^#\n]*?  # (.*)$", re.M)
 
 
 class Explained(NamedTuple):
@@ -36,23 +32,17 @@ def explain(params: Params, key: str = "") -> list[Explained]:
 
 
 def _rows(section: BaseModel, above: str = "") -> Iterator[Explained]:
-    meanings, properties = comments(type(section)), _schema(type(section))
+    fields, properties = type(section).model_fields, _schema(type(section))
     for name, value in section:
-        key, meaning = f"{above}{name}", meanings.get(name, "")
+        key, meaning = f"{above}{name}", fields[name].description or ""
         if isinstance(value, BaseModel):
             yield from _rows(value, f"{key}.")
         elif isinstance(value, Mapping) and any(isinstance(v, BaseModel) for v in value.values()):
             for entry, inner in value.items():
                 yield from _rows(inner, f"{key}.{entry}.")
         else:
-            kind = _said(properties[name])
+            kind = _in_words(properties[name])
             yield Explained(key, json.dumps(section.model_dump(mode="json")[name]), kind, meaning)
-
-
-@cache
-def comments(section: type[BaseModel]) -> dict[str, str]:
-    """The comment beside each field of a section: a change of a word there reruns no stage."""
-    return dict(COMMENTED.findall(inspect.getsource(section)))
 
 
 @cache
@@ -60,23 +50,23 @@ def _schema(section: type[BaseModel]) -> dict[str, Any]:
     return section.model_json_schema()["properties"]
 
 
-def _said(schema: Mapping[str, Any]) -> str:
+def _in_words(schema: Mapping[str, Any]) -> str:
     """A JSON schema in a few words."""
     for key in ("const", "enum"):
         if key in schema:
             values = schema[key] if key == "enum" else [schema[key]]
             return " | ".join(map(str, values))
     if "anyOf" in schema:
-        return " or ".join(_said(part) for part in schema["anyOf"])
+        return " or ".join(_in_words(part) for part in schema["anyOf"])
     if "$ref" in schema:
         return "a section"
     kind = schema.get("type", "any")
     if kind == "array":
         inner = schema.get("prefixItems") or [schema.get("items", {})]
-        return f"[{', '.join(_said(part) for part in inner)}{', ...' * ('items' in schema)}]"
+        return f"[{', '.join(_in_words(part) for part in inner)}{', ...' * ('items' in schema)}]"
     if kind == "object":
         inner = schema.get("additionalProperties")
-        return f"{{name: {_said(inner)}}}" if isinstance(inner, Mapping) else "{name: any}"
+        return f"{{name: {_in_words(inner)}}}" if isinstance(inner, Mapping) else "{name: any}"
     limits = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
     words = [f"{sign} {schema[name]:g}" for name, sign in limits.items() if name in schema]
     return " ".join([kind, *words])

@@ -12,7 +12,8 @@ from ssml.files.errors import UserError
 from .names import BOUND_NAMES, CLASSICAL_NAMES
 
 if TYPE_CHECKING:  # the command looks for a model here, and waits for no parameters
-    from .params import MethodParams, Params
+    from .params import Params
+    from .sections import MethodParams
 
 CORPUS = Path("data/corpus")
 MANIFEST = CORPUS / "manifest.csv"

@@ -1,11 +1,14 @@
-"""The names that parameters and the command may hold: stated here too, without importing torch.
+"""Facts that every stage shares: the sampling rate, and the names in parameters and the command.
 
-They are those of `UPDATES`, `LOSSES`, `CLASSICAL`, `NETWORKS` and `ASR`, so that a wrong one is an
-error before any job starts. A test holds them equal.
+The names are those of `UPDATES`, `LOSSES`, `CLASSICAL`, `NETWORKS` and `ASR`. They are stated here
+too, so that a wrong name is an error before any job starts, and without importing torch. A test
+compares both.
 """
 
 from typing import Literal, get_args
 
+Rate = Literal[16000]
+RATE: Rate = get_args(Rate)[0]  # Hz: of every corpus, every trained model and the whole pipeline
 RuleName = Literal["iss", "iss-6-sweeps", "ip", "ip2"]
 LossName = Literal["sdr", "coherence"]
 NetworkName = Literal["glu", "gru", "dilated"]

@@ -1,192 +1,36 @@
-"""One frozen model per section of params.yaml; unknown, missing and ill-typed keys are errors."""
+"""The whole of params.yaml: its sections, checks across sections, and the reader of the file."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Any, cast
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import ValidationError, model_validator
 
 from ssml import pretrained
 from ssml.files.errors import UserError
 
-from .names import BOUND_NAMES, CLASSICAL_NAMES, NETWORK_NAMES, LossName, RecogniserName, RuleName
-from .section import Count, Name, Natural, NotNegative, Positive, PositiveRange, Range, Section
-
-
-class SyntheticParams(Section):
-    """Voices and utterances (a voice) spoken by espeak-ng."""
-
-    voices: dict[Literal["train", "dev", "test"], Count]  # number in each split
-    utterances: dict[Literal["train", "dev", "test"], Count]  # of each voice, in each split
-
-
-class LibriSpeechParams(Section):
-    """A LibriSpeech folder: which subsets make which split."""
-
-    root: str | None  # its folder; null: the environment's SSML_LIBRISPEECH
-    train: list[str]  # subsets to train on
-    dev: list[str]  # subsets; none: `held_out` speakers of the training subsets
-    test: list[str]  # subsets to test on
-    held_out: Natural  # number of speakers, where `dev` is empty
-    utterances: str | None  # a list of utterance ids, one a line: no others are used
-    download: bool  # fetch missing subsets from openslr.org
-
-
-class CorpusParams(Section):
-    source: Literal["synthetic", "librispeech"]  # which of the two corpora is used
-    synthetic: SyntheticParams
-    librispeech: LibriSpeechParams
-
-
-class SetParams(Section):
-    """A set of mixtures.
-
-    `min` cuts utterances to the shortest, `max` pads them to the longest, `random` takes a part of
-    random length of each and pads that.
-    """
-
-    split: Literal["train", "dev", "test"]  # whose speakers talk
-    speakers: Annotated[int, Field(ge=2, le=8)]  # in each mixture, at as many microphones
-    mixtures: Count  # number
-    length: Literal["min", "max", "random"]  # see above
-    seconds: Range  # s; utterances outside are not used; longer ones are, and cut, but with max
-
-
-class ScenesParams(Section):
-    room_length: PositiveRange  # m
-    room_width: PositiveRange  # m
-    room_height: PositiveRange  # m
-    t60: PositiveRange  # reverberation time, s
-    array_jitter: NotNegative  # from the room's centre, in x and y, m
-    array_height: PositiveRange  # of the microphones above the floor, m
-    array_radius: PositiveRange  # of the sphere with the microphones, m
-    mic_spacing: Positive  # between microphones, m, at least
-    speaker_square: Positive  # side of the square around the centre, m
-    speaker_height: PositiveRange  # m
-    speaker_array: Positive  # from a speaker to the array, m, at least
-    speaker_spacing: Positive  # between speakers, m, at least
-    level: Range  # of each later speaker against the first, on the reverberant images, dB
-    snr: Range  # of the mixture against the noise, dB
-    tries: Count  # placements that are drawn before giving up
-    sets: dict[Name, SetParams]
-
-
-class MixParams(Section):
-    shard: Count  # mixtures in a file
-    max_order: Count  # highest order of reflection in the image source method
-    noise: str  # white, diffuse (speech-shaped), or a folder of recordings
-
-
-class StftParams(Section):
-    n_fft: Annotated[int, Field(ge=64, multiple_of=2)]  # window, samples
-    hop: Count  # samples
-
-    @model_validator(mode="after")
-    def frames_overlap(self):
-        if self.hop > self.n_fft // 2:
-            raise ValueError(f"hop: {self.hop} is above half of n_fft, {self.n_fft}; lower it")
-        return self
-
-
-class VariantParams(Section):
-    """One training of the learned surrogate."""
-
-    loss: LossName  # what the separation is trained for
-    network: dict[str, Any]  # {name: ..., and its arguments}
-    rule: RuleName  # update rule of the iterations that are trained through
-    stft: StftParams
-    iterations: tuple[Count, Count]  # drawn anew for each step
-    batch: Count  # cuts of mixtures in a step
-    seconds: Positive  # length of the cuts, s
-    steps: Count  # of the optimiser
-    lr: Positive  # learning rate at its highest
-    warmup: Natural  # steps in which the rate rises to that
-    decay: Annotated[float, Field(gt=0, le=1)]  # share of lr that the second half falls to; 1: none
-    clip: Positive  # percentile of the past gradient norms (AutoClip)
-    average: Annotated[float, Field(ge=0, lt=1)]  # decay of the weights' moving average, a step
-    recompute: bool  # memory that does not grow with the iterations, for a third more time
-    validate_every: Count  # steps
-    checkpoint_every: Count  # steps
-    start: str | None = None  # variant, shipped model or path whose weights it starts from
-
-    @field_validator("network")
-    @classmethod
-    def network_is_known(cls, network: dict[str, Any]):
-        if (name := network.get("name")) not in NETWORK_NAMES:
-            raise ValueError(f"name: no {name!r} among {', '.join(NETWORK_NAMES)}")
-        return network
-
-
-class RedrawParams(Section):
-    """Only the rooms of the training set: all else is drawn anew at each step, as it says here."""
-
-    level: Range  # of each later speaker against the first, on the reverberant images, dB
-    snr: Range  # of the mixture against the noise, dB
-    speed: PositiveRange  # of a speaker: pitch and formants change with it
-    tone: NotNegative  # of a speaker: each octave louder or softer by up to so, dB
-
-
-class TrainParams(Section):
-    train: Name  # set of `scenes.sets` to train on
-    redraw: RedrawParams | None  # draw new mixtures in stored rooms; null: cut stored mixtures
-    dev: Name  # set to validate on
-    devices: Count  # processes that share each batch, on a GPU each where there are GPUs
-    threads: Count  # of the CPU, of each training; another number rounds otherwise
-    variants: dict[Name, VariantParams]  # trainings, by the name of what they make; {}: none
-
-
-class MethodParams(Section):
-    model: str  # a classical model, a bound, a variant of `train`, or a checkpoint's path
-    rule: RuleName  # update rule
-    iterations: Count  # of AuxIVA
-    stft: StftParams | None = None  # of a model that is not learned; null: that of all methods
-
-    @property
-    def is_bound(self) -> bool:
-        """Whether `model` is told the sources: it shows what could be reached."""
-        return self.model in BOUND_NAMES
-
-    @property
-    def is_path(self) -> bool:
-        """Whether `model` names a checkpoint's file."""
-        return "/" in self.model or self.model.endswith(".safetensors")
-
-
-class SeparateParams(Section):
-    sets: Annotated[list[Name], Field(min_length=1)]  # of `scenes.sets`, to test on
-    stft: StftParams  # of the models that are not learned; a learned one brings its own
-    methods: dict[Name, MethodParams]
-
-
-class ScoreParams(Section):
-    sdr_taps: Count  # length of BSS-eval's distortion filter, samples
-    pesq: bool  # measure PESQ too, by the extra `pesq`: slow
-
-
-class TranscribeParams(Section):
-    recogniser: RecogniserName  # what turns audio into words
-    options: dict[str, Any]  # its own settings
-    mixtures: Natural  # the first so many of each set; 0: none
-    methods: list[Name] | Literal["all"]  # of `separate.methods`
-
-
-class TrackParams(Section):
-    experiment: str  # name in MLflow
-
-
-class ReportParams(Section):
-    title: str  # of the page
-    classical: Name  # the method that the claims compare with
-    learned_sdr: Name  # method
-    learned_coherence: Name  # method
-    other_rules: list[Name]  # methods with rules not trained with
-    resamples: Count  # of the bootstrap
+from .names import BOUND_NAMES, CLASSICAL_NAMES, Rate
+from .sections import (
+    CorpusParams,
+    MixParams,
+    Natural,
+    ReportParams,
+    ScenesParams,
+    ScoreParams,
+    Section,
+    SeparateParams,
+    TrackParams,
+    TrainParams,
+    TranscribeParams,
+)
 
 
 class Params(Section):
-    seed: Natural  # of all randomness
-    fs: Literal[16000]  # sampling rate, Hz
+    seed: Natural
+    """of all randomness"""
+    fs: Rate
+    """sampling rate, Hz"""
     corpus: CorpusParams
     scenes: ScenesParams
     mix: MixParams

@@ -17,7 +17,7 @@ import numpy as np
 import soxr
 from scipy import fft
 
-from ssml.config.params import RedrawParams, SetParams
+from ssml.config.sections import RedrawParams, SetParams
 from ssml.files.errors import UserError
 from ssml.files.provenance import generator
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyroomacoustics as pra
 
-from ssml.config.params import MixParams
+from ssml.config.sections import MixParams
 from ssml.files.errors import UserError
 from ssml.files.provenance import generator
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ssml.config.params import ScenesParams, SetParams
+from ssml.config.sections import ScenesParams, SetParams
 from ssml.files.errors import UserError
 from ssml.files.io import read_lines
 from ssml.files.provenance import generator

@@ -1,11 +1,13 @@
-"""Percentile bootstrap over mixtures: the sources of one mixture are not independent of each other.
+"""Bootstrap intervals (BCa) over mixtures: the sources of one mixture are not independent.
 
-Every function draws from the generator it is given, so the same generator gives the same interval.
-Fewer than two mixtures tell nothing about spread: their bounds are nan, hence never conclusive.
+Mixtures are drawn with replacement. Every function draws from the generator that it is given: the
+same generator gives the same draw for the same number of mixtures, hence paired comparisons.
+Fewer than two mixtures say nothing about spread: their bounds are nan, hence never conclusive.
 """
 
 import math
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +19,7 @@ Counts = Mapping[str, tuple[int, int]]  # a mixture's id -> (word errors, words)
 
 
 class Interval(NamedTuple):
-    """A statistic, the bounds of its interval, and the number of mixtures behind it."""
+    """A statistic, the bounds of its interval, and the number of mixtures it is computed from."""
 
     mean: float
     low: float
@@ -25,8 +27,9 @@ class Interval(NamedTuple):
     n: int
 
     def scaled(self, factor: float) -> "Interval":
-        """The same in another unit."""
-        return Interval(factor * self.mean, factor * self.low, factor * self.high, self.n)
+        """The interval in another unit, or of the opposite difference (`factor` -1)."""
+        low, high = sorted((factor * self.low, factor * self.high))
+        return Interval(factor * self.mean, low, high, self.n)
 
 
 class Band(NamedTuple):
@@ -38,15 +41,59 @@ class Band(NamedTuple):
     n: NDArray[np.int64]
 
 
-def draws(n: int, resamples: int, rng: np.random.Generator) -> Array:
-    """How often each of `n` mixtures occurs in each resample, (resamples, n)."""
-    if resamples < 1:
-        raise ValueError(f"resamples: {resamples}, at least 1 is needed")
-    if n == 0:
-        return np.zeros((resamples, 0))
-    chosen = rng.integers(n, size=(resamples, n)) + n * np.arange(resamples)[:, None]
-    counts = np.bincount(chosen.ravel(), minlength=resamples * n)
-    return counts.reshape(resamples, n).astype(float)
+def bootstrap(
+    statistic: Callable[[Array], Array],
+    n: int,
+    resamples: int,
+    rng: np.random.Generator,
+    level: float = 0.95,
+) -> tuple[Array, Array]:
+    """Bounds (...,) of the bias-corrected and accelerated interval of a statistic of `n` mixtures.
+
+    `statistic` maps weights (R, n), how often each mixture occurs in each of R resamples, to values
+    (..., R). By `scipy.stats.bootstrap` (Efron 1987). Its corrections are undefined for data
+    without spread, and where some resamples have no value. There the bounds are percentiles of the
+    resamples that have one, so that the interval of equal data is a point.
+    """
+    from scipy import stats  # takes half a second to import
+
+    if not 0 < level < 1:
+        raise ValueError(f"level: {level}, must be between 0 and 1")
+    shape = np.shape(statistic(np.ones((1, n))))[:-1]
+    if n < 2:
+        return np.full(shape, np.nan), np.full(shape, np.nan)
+
+    def of_indices(chosen: NDArray[np.int64], axis: int) -> Array:
+        values = statistic(occurrences(np.atleast_2d(chosen), n))
+        return values[..., 0] if chosen.ndim == 1 else values
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # scipy warns of data without spread
+        found: Any = stats.bootstrap(
+            (np.arange(n),),
+            of_indices,
+            n_resamples=resamples,
+            confidence_level=level,
+            method="BCa",
+            vectorized=True,
+            rng=rng,
+        )
+    low, high = found.confidence_interval
+    if np.isfinite(low).all() and np.isfinite(high).all():
+        return low, high
+    values = found.bootstrap_distribution
+    values = np.where(np.isfinite(values), values, np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numpy warns where no resample has a value
+        plain = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2], axis=-1)
+    corrected = np.isfinite(low) & np.isfinite(high)
+    return np.where(corrected, low, plain[0]), np.where(corrected, high, plain[1])
+
+
+def occurrences(chosen: NDArray[np.int64], n: int) -> Array:
+    """How often each of `n` mixtures occurs in each row of indices (R, ...), (R, n)."""
+    places = chosen + n * np.arange(len(chosen))[:, None]
+    return np.bincount(places.ravel(), minlength=n * len(chosen)).reshape(-1, n).astype(float)
 
 
 def mean_band(
@@ -60,13 +107,17 @@ def mean_band(
     flat = values.reshape(len(values), math.prod(values.shape[1:]))
     valid = np.isfinite(flat)
     filled, count = np.where(valid, flat, 0.0), valid.sum(axis=0)
-    weights = draws(len(flat), resamples, rng)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = filled.sum(axis=0) / count
-        # sums are taken about the mean, so that constant data give an interval of zero width
-        centred = np.where(valid, flat - mean, 0.0)
-        samples = mean + (weights @ centred) / (weights @ valid)
-    low, high = _bounds(samples, level, count)
+    # sums are taken about the mean, so that constant data give an interval of zero width
+    centred = np.where(valid, flat - mean, 0.0)
+
+    def means(weights: Array) -> Array:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return (mean + (weights @ centred) / (weights @ valid)).T
+
+    bounds = bootstrap(means, len(flat), resamples, rng, level)
+    low, high = (np.where(count > 1, bound, np.nan) for bound in bounds)
     shape = values.shape[1:]
     return Band(mean.reshape(shape), low.reshape(shape), high.reshape(shape), count.reshape(shape))
 
@@ -114,10 +165,8 @@ def ratio_interval(
     counts: Counts, resamples: int, rng: np.random.Generator, level: float = 0.95
 ) -> Interval:
     """Interval of the pooled word error rate: all errors over all words."""
-    ids = sorted(counts)
-    weights = draws(len(ids), resamples, rng)
-    whole, samples = (_rate(counts, ids, w) for w in (np.ones((1, len(ids))), weights))
-    return _interval(whole, samples, level, len(ids))
+    rate = _pooled_rate(counts, sorted(counts))
+    return _interval(rate, len(counts), resamples, rng, level)
 
 
 def reduction_interval(
@@ -125,35 +174,34 @@ def reduction_interval(
 ) -> Interval:
     """Interval of the relative reduction `1 - WER(a) / WER(b)`, pooled over common mixtures."""
     ids = sorted(a.keys() & b.keys())
-    weights = draws(len(ids), resamples, rng)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        whole, samples = (
-            1 - _rate(a, ids, w) / _rate(b, ids, w) for w in (np.ones((1, len(ids))), weights)
-        )
-    return _interval(whole, samples, level, len(ids))
+    rate_a, rate_b = _pooled_rate(a, ids), _pooled_rate(b, ids)
+
+    def reduction(weights: Array) -> Array:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return 1 - rate_a(weights) / rate_b(weights)
+
+    return _interval(reduction, len(ids), resamples, rng, level)
 
 
-def _rate(counts: Counts, ids: list[str], weights: Array) -> Array:
-    """Pooled errors over pooled words of each resample, (resamples,)."""
+def _pooled_rate(counts: Counts, ids: list[str]) -> Callable[[Array], Array]:
+    """Weights (R, mixtures) -> errors over words, pooled over each resample, (R,)."""
     table = np.array([counts[id] for id in ids], dtype=float).reshape(-1, 2)
-    errors, words = (weights @ table).T
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return errors / words
+
+    def rate(weights: Array) -> Array:
+        errors, words = (weights @ table).T
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return errors / words
+
+    return rate
 
 
-def _interval(whole: Array, samples: Array, level: float, n: int) -> Interval:
-    low, high = _bounds(samples[:, None], level, np.array([n]))
-    return Interval(float(whole[0]), float(low[0]), float(high[0]), n)
-
-
-def _bounds(samples: Array, level: float, count: NDArray[np.int64]) -> tuple[Array, Array]:
-    """Percentiles of `samples` (resamples, columns); nan where `count` (columns,) is below 2."""
-    if not 0 < level < 1:
-        raise ValueError(f"level: {level}, must be between 0 and 1")
-    low, high = np.full(samples.shape[1], np.nan), np.full(samples.shape[1], np.nan)
-    tail = (1 - level) / 2
-    for column in np.flatnonzero(count > 1):
-        finite = samples[np.isfinite(samples[:, column]), column]
-        if len(finite):  # a resample may hold none of the mixtures with a value
-            low[column], high[column] = np.quantile(finite, [tail, 1 - tail])
-    return low, high
+def _interval(
+    statistic: Callable[[Array], Array],
+    n: int,
+    resamples: int,
+    rng: np.random.Generator,
+    level: float,
+) -> Interval:
+    low, high = bootstrap(statistic, n, resamples, rng, level)
+    whole = statistic(np.ones((1, n)))
+    return Interval(float(whole[0]), float(low), float(high), n)

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, read with errors that name them. The only writer of files."""
+"""Files: written whole or not at all; read with errors that name the file. All writes go here."""
 
 import csv
 import errno
@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import lock_descriptor
 
 from .errors import UserError
 
@@ -25,8 +27,9 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 def atomic(path: Path | str) -> Iterator[Path]:
     """Yield a temporary sibling of `path` and rename it to `path` if the block succeeds.
 
-    An exception in the block leaves `path` as it was and removes the sibling. What a killed writer
-    has left is removed by the next one. Raises `UserError` where the disk is full or read-only.
+    An exception in the block leaves `path` as it was and removes the sibling. The sibling of a
+    killed writer is removed by the next writer of `path`. Raises `UserError` where the disk is full
+    or read-only.
     """
     path = Path(path)
     try:
@@ -53,9 +56,9 @@ def atomic(path: Path | str) -> Iterator[Path]:
 
 
 def _sibling(path: Path) -> tuple[int, Path]:
-    """A new file that is locked while its writer lives, after those without one are removed."""
+    """A new file that is locked while its writer lives. Files of dead writers are removed first."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*{PART}"):
-        with suppress(OSError):  # its writer was faster
+        with suppress(OSError):  # its writer has renamed it meanwhile
             handle = os.open(left, os.O_RDWR)
             try:
                 if _locked(handle, wait=False):
@@ -65,20 +68,22 @@ def _sibling(path: Path) -> tuple[int, Path]:
     while True:
         handle, name = tempfile.mkstemp(PART, f".{path.name}.", path.parent)
         _locked(handle, wait=True)
-        if os.fstat(handle).st_nlink:  # else taken for a dead one before it was locked
+        if os.fstat(handle).st_nlink:  # else removed as a dead writer's before it was locked
             return handle, Path(name)
         os.close(handle)
 
 
 def _locked(handle: int, wait: bool) -> bool:
-    """Whether the open file is locked now; never where file or system know no locks."""
-    try:
-        import fcntl
+    """Whether the open file is locked now; never where the file system has no locks.
 
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except (ImportError, OSError):
+    Nor on Windows, where a lock keeps the writer itself out of its file.
+    """
+    if sys.platform == "win32":
         return False
-    return True
+    try:
+        return lock_descriptor(handle, blocking=wait)
+    except OSError:
+        return False
 
 
 def _unwritable(path: Path, error: OSError) -> UserError:

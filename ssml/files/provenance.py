@@ -73,9 +73,8 @@ def _parsed(module: str) -> tuple[str, frozenset[str]]:
     tree = ast.parse(path.read_text())
     imports = _imports(module, tree, path.name == "__init__.py")
     for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        match body:
-            case [ast.Expr(value=ast.Constant(value=str()) as docstring), *_]:
+        match node:
+            case ast.Expr(value=ast.Constant(value=str()) as docstring):
                 docstring.value = ""  # no logic
             case _:
                 pass

@@ -20,13 +20,15 @@ from . import linalg
 def sphere(X: Tensor) -> tuple[Tensor, Tensor]:
     """Mixtures with covariance I in each bin, (..., M, F, T), and L (..., F, M, M) with `X = L Z`.
 
-    Cholesky in double precision; a share of the trace, larger than rounding, is added first.
+    L is the Cholesky factor of the covariance, in double precision, whose diagonal is first loaded
+    by `linalg.loading` of the channels' mean power.
     """
     wide = X.transpose(-3, -2).to(torch.complex128)
     C = wide @ wide.mH / X.shape[-1]
     trace = C.diagonal(dim1=-2, dim2=-1).real.mean(-1)
-    floor = 10 * torch.finfo(X.dtype).eps * trace + torch.finfo(X.dtype).tiny ** 0.5
-    C = C + floor[..., None, None] * torch.eye(X.shape[-3], device=X.device)
+    share, floor = linalg.loading_of(X.dtype)
+    load = share * trace + floor
+    C = C + load[..., None, None] * torch.eye(X.shape[-3], device=X.device)
     L = torch.linalg.cholesky_ex(C).L
     Z = torch.linalg.solve_triangular(L.to(X.dtype), X.transpose(-3, -2), upper=False)
     return Z.transpose(-3, -2), L

@@ -17,14 +17,30 @@ def unpack(H: Tensor) -> Tensor:
     return torch.complex(real, lower.mT - lower)
 
 
-def load(G: Tensor) -> Tensor:
-    """Add rounding of itself to the diagonal of each (..., K, K), and a floor for silence.
+def loading(eps: float, tiny: float) -> tuple[float, float]:
+    """The diagonal loading of a covariance: a share of its power, and a floor for silence.
 
-    Of each entry itself: a multiple of the trace would be all there is of an output far below the
-    others in a bin, and scale it down further in every iteration.
+    `eps` and `tiny` are those of the mixture's precision. The share is larger than rounding; the
+    floor is a power whose inverse is finite. This is the only place that knows both numbers: the
+    compiled kernels and the exported graph ask here too.
     """
-    own = G.diagonal(dim1=-2, dim2=-1).real
-    amount = 10 * torch.finfo(G.dtype).eps * own + torch.finfo(G.dtype).tiny ** 0.5
+    return 10 * eps, tiny**0.5
+
+
+def loading_of(dtype: torch.dtype) -> tuple[float, float]:
+    """The `loading` for mixtures of the precision `dtype`, real or complex."""
+    precision = torch.finfo(dtype)
+    return loading(precision.eps, precision.tiny)
+
+
+def load(G: Tensor) -> Tensor:
+    """Load the diagonal of covariances (..., K, K): `G[k,k] <- G[k,k] + share G[k,k] + floor`.
+
+    Each entry is loaded by a share of its own value. A share of the trace would exceed an output
+    that is far weaker than the others in a bin, and each iteration would attenuate it further.
+    """
+    share, floor = loading_of(G.dtype)
+    amount = share * G.diagonal(dim1=-2, dim2=-1).real + floor
     return G + torch.diag_embed(amount).to(G.dtype)
 
 

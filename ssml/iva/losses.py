@@ -9,8 +9,11 @@ import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
+
+ENUMERATED = 4  # sources up to which `pit` compares all permutations
 
 
 class Sources(NamedTuple):
@@ -55,10 +58,31 @@ LOSSES: dict[str, Callable[[Sources, Sources], Tensor]] = {"sdr": sdr, "coherenc
 def pit(cost: Tensor) -> tuple[Tensor, Tensor]:
     """The least mean cost over assignments: (..., K, K) -> loss (...,), permutation (..., K).
 
-    `permutation[k]` is the estimate that belongs to reference k.
+    `permutation[k]` is the estimate that belongs to reference k. The gradient is that of the costs
+    which the best assignment chooses.
     """
     K = cost.shape[-1]
+    # up to 24 permutations are compared on the cost's own device; 8 sources have 40320
+    best = _enumerated(cost) if K <= ENUMERATED else _assigned(cost)
+    chosen = cost.gather(-2, best[..., None, :])[..., 0, :]  # cost[permutation[k], k] over k
+    return chosen.mean(-1), best
+
+
+def _enumerated(cost: Tensor) -> Tensor:
+    """The best permutation (..., K) of costs (..., K, K), among all."""
+    K = cost.shape[-1]
     permutations = torch.tensor(list(itertools.permutations(range(K))), device=cost.device)
-    totals = cost[..., permutations, torch.arange(K, device=cost.device)].mean(-1)
-    loss, best = totals.min(-1)
-    return loss, permutations[best]
+    totals = cost.detach()[..., permutations, torch.arange(K, device=cost.device)].mean(-1)
+    return permutations[totals.argmin(-1)]
+
+
+def _assigned(cost: Tensor) -> Tensor:
+    """The best permutation (..., K) of costs (..., K, K), by the Hungarian method."""
+    from scipy.optimize import linear_sum_assignment  # takes half a second to import
+
+    K = cost.shape[-1]
+    # a cost that is no number must not stop a training, which skips such a step
+    tables = cost.detach().nan_to_num(posinf=1e30, neginf=-1e30).double().cpu()
+    tables = tables.reshape(-1, K, K).mT.numpy()  # a row for each reference
+    best = np.stack([linear_sum_assignment(table)[1] for table in tables])
+    return torch.from_numpy(best).to(cost.device).reshape(cost.shape[:-1])

@@ -5,6 +5,7 @@ records between the large arrays, so that the allocator cannot reuse what was fr
 a process would still grow with the iterations. Here they are one array.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.utils import _pytree as pytree
 
 from .models import SourceModel
 
@@ -59,9 +59,8 @@ class _Iterated(torch.autograd.Function):
         adjoints: list[Tensor | None] = [given]  # of W and of what the model remembers
         for i in range(len(ctx.memories) - 1, -1, -1):
             W = (filters[i - 1] if i else first).detach().requires_grad_()
-            leaves, structure = pytree.tree_flatten(ctx.memories[i])
-            leaves = [_leaf(value) for value in leaves]
-            memory = pytree.tree_unflatten(leaves, structure)
+            leaves = [_detached(value) for value in _leaves(ctx.memories[i])]
+            memory = _rebuilt(ctx.memories[i], iter(leaves))
             mixture = P.detach().requires_grad_(wants_P)
             state = [W, *leaves]
             with torch.enable_grad(), _as_before(ctx.model, ctx.random[i], P.device):
@@ -76,7 +75,7 @@ def _gradients(
     outputs: tuple[Tensor, Any], adjoints: Sequence[Tensor | None], inputs: Sequence[Any]
 ) -> list[Tensor | None]:
     """Adjoints of the inputs, None for what nothing depends on, from those of W and the memory."""
-    results = [outputs[0], *pytree.tree_leaves(outputs[1])]
+    results = [outputs[0], *_leaves(outputs[1])]
     # what the last iteration remembers, nobody asks for
     pairs = [
         (result, adjoint)
@@ -89,8 +88,29 @@ def _gradients(
     return [next(found) if isinstance(x, Tensor) and x.requires_grad else None for x in inputs]
 
 
-def _leaf(value: Any) -> Any:
-    """A tensor that gradients stop at; anything else as it is."""
+def _leaves(memory: Any) -> list[Any]:
+    """The values in a memory, which may nest tuples, lists and dictionaries (torch has no public
+    function for that)."""
+    if isinstance(memory, tuple | list | dict):
+        parts = memory.values() if isinstance(memory, dict) else memory
+        return [leaf for part in parts for leaf in _leaves(part)]
+    return [memory]
+
+
+def _rebuilt(memory: Any, leaves: Iterator[Any]) -> Any:
+    """A memory of the same structure that holds other `leaves`."""
+    if isinstance(memory, dict):
+        filled = copy.copy(memory)
+        filled.update({key: _rebuilt(part, leaves) for key, part in memory.items()})
+        return filled
+    if isinstance(memory, tuple | list):
+        parts = [_rebuilt(part, leaves) for part in memory]
+        return type(memory)(*parts) if hasattr(memory, "_fields") else type(memory)(parts)
+    return next(leaves)
+
+
+def _detached(value: Any) -> Any:
+    """A tensor at which gradients stop; any other value as it is."""
     if not isinstance(value, Tensor):
         return value
     return value.detach().requires_grad_(value.is_floating_point() or value.is_complex())

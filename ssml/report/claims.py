@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from ssml.evaluation.statistics import Interval, draws
+from ssml.evaluation.statistics import Interval, bootstrap
 
 from . import compare
 from .results import Array, Curve, Results
@@ -177,12 +177,13 @@ def _convergence(results: Results, test_set: str) -> Evidence:
     if not all(map(math.isfinite, means)):
         lost = " and ".join(n for n, m in zip(names, means, strict=True) if not math.isfinite(m))
         return Evidence(what, f"no gain with {lost}", "not shown")
-    # the same generator, so the same draw of mixtures for both: a paired comparison
-    samples = [
-        _speeds(curve, report.resamples, compare.rng(results, "speed", test_set))
-        for curve in curves
-    ]
-    low, high = np.quantile(samples[1] - samples[0], [0.025, 0.975])
+
+    def difference(weights: Array) -> Array:
+        sdr, coherence = (_speeds(curve, weights) for curve in curves)
+        return coherence - sdr
+
+    rng = compare.rng(results, "speed", test_set)
+    low, high = bootstrap(difference, len(curves[0].values), report.resamples, rng)
     interval = Interval(means[1] - means[0], float(low), float(high), int(both.sum()))
     numbers = (
         f"{means[0]:.1f} against {means[1]:.1f}, {_signed(interval.mean, 1)} "
@@ -191,10 +192,9 @@ def _convergence(results: Results, test_set: str) -> Evidence:
     return Evidence(what, numbers, _status(interval))
 
 
-def _speeds(curve: Curve, resamples: int, rng: np.random.Generator) -> Array:
-    """`iterations_to_gain` of each resample of the mixtures of `curve`."""
-    n = len(curve.values)
-    means = draws(n, resamples, rng) @ curve.values / n
+def _speeds(curve: Curve, weights: Array) -> Array:
+    """`iterations_to_gain` (R,) of each resample of mixtures, given as weights (R, mixtures)."""
+    means = weights @ curve.values / weights.sum(axis=1, keepdims=True)
     speeds = np.array([iterations_to_gain(curve.at, mean) for mean in means])
     return np.where(np.isfinite(speeds), speeds, curve.at[-1])  # never: as slow as can be
 

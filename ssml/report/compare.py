@@ -68,8 +68,12 @@ def pairs(results: Results) -> dict[str, Any]:
         for i, a in enumerate(methods):
             for b in methods[i + 1 :]:
                 p = significance(results, metric, test_set, a, b)
-                found[b][a] = _pair(_shown(results, metric, test_set, a, b), p)
-                found[a][b] = _pair(_shown(results, metric, test_set, b, a), p)
+                forward = _shown(results, metric, test_set, a, b)
+                if metric == "wer":  # a relative reduction: of the other of both rates
+                    backward = _shown(results, metric, test_set, b, a)
+                else:
+                    backward = forward.scaled(-1) if forward else None
+                found[b][a], found[a][b] = _pair(forward, p), _pair(backward, p)
         return found
 
     shown = [m for m in SHOWN if measured(results, m)]
@@ -93,9 +97,10 @@ def _shown(results: Results, metric: str, test_set: str, a: str, b: str) -> Inte
 def _pair(interval: Interval | None, p: float) -> Pair | None:
     if interval is None or not math.isfinite(interval.mean):
         return None
-    # more digits than are shown: rounding must not move a bound across zero
-    low, high = (round(x, 5) if math.isfinite(x) else None for x in interval[1:3])
-    return (round(interval.mean, 5), low, high, float(f"{p:.2g}") if math.isfinite(p) else None)
+    # more digits than are shown: rounding must not move a bound across zero; + 0.0: no "-0"
+    low, high = (round(x, 5) + 0.0 if math.isfinite(x) else None for x in interval[1:3])
+    significance = float(f"{p:.2g}") if math.isfinite(p) else None
+    return round(interval.mean, 5) + 0.0, low, high, significance
 
 
 def rng(results: Results, metric: str, test_set: str) -> np.random.Generator:

@@ -76,7 +76,7 @@ def _track(
     with soundfile.SoundFile(path) as file:
         fs = file.samplerate
         audio = file.read(int(MOST_SECONDS * fs), dtype="float32", always_2d=True)[:, channel]
-    sound = match_level(np.ascontiguousarray(audio), fs)
+    sound = match_level(audio.astype(np.float32), fs)
     return Track(
         title,
         notes.get(path.name, ""),

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssml.config import layout
-from ssml.config.params import MethodParams, Params
+from ssml.config.params import Params
+from ssml.config.sections import MethodParams
 from ssml.evaluation.asr.words import WordErrors
 from ssml.evaluation.metrics import COLUMNS as METRICS
 from ssml.evaluation.statistics import Counts, Values

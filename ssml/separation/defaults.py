@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ssml.config.names import RATE
+
 AUTO = "auto"  # the name of the choice
 LEARNED = "learned-sdr"  # where the mixture has the band that it was trained on
 NARROW = "gauss"  # elsewhere
-RATE = 16000  # Hz, of every shipped model
+
 LOW, HIGH = (300.0, 3400.0), (4500.0, 7500.0)  # Hz
 EMPTY = -55.0  # dB, the density of power in HIGH against LOW: speech has some -35 dB
 

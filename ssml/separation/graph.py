@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._higher_order_ops.while_loop import while_loop
 
+from ssml.iva import linalg
 from ssml.iva.stft import Stft
 from ssml.iva.updates.iss import SWEEPS as SIX
 
@@ -166,8 +166,11 @@ class Graph(nn.Module):
             return i + 1, W.re.clone(), W.im.clone()
 
         state = torch.zeros((), dtype=torch.int64), W.re.clone(), W.im.clone()
-        if torch.compiler.is_exporting():  # unrolled, 20 iterations take minutes to export
-            state = while_loop(more, step, state)
+        # torch before 2.13 has no public loop: there the iterations are unrolled, and the export of
+        # 20 takes minutes
+        loop = getattr(torch, "while_loop", None) if torch.compiler.is_exporting() else None
+        if loop is not None:
+            state = loop(more, step, state)
         else:
             while more(*state):
                 state = step(*state)
@@ -176,12 +179,13 @@ class Graph(nn.Module):
     def sphering(self, X: Complex) -> tuple[Complex, Complex]:
         """`L`, `L^-1` of `demixing.sphere`, float64 (F, M, M)."""
         wide = X.to(torch.float64)
-        M, single = self.n_src, torch.finfo(torch.float32)
+        M = self.n_src
         pairs = [[wide[i].times(wide[j].conj) for j in range(M)] for i in range(M)]
         C = stack([[Complex(x.re.mean(-1), x.im.mean(-1)) for x in row] for row in pairs])
         trace = (C.re * eye(M)).sum((-2, -1)) / M
-        floor = 10 * single.eps * trace + single.tiny**0.5
-        return lower_inverse(Complex(C.re + floor[..., None, None] * eye(M), C.im))
+        share, floor = linalg.loading_of(torch.float32)
+        load = share * trace + floor
+        return lower_inverse(Complex(C.re + load[..., None, None] * eye(M), C.im))
 
 
 def apply(W: Complex, X: Complex) -> Complex:
@@ -229,8 +233,8 @@ def covariance(W: Complex, U: Tensor, P: Tensor) -> Complex:
 
 def steer(G: Complex, sweeps: int) -> Complex:
     """`sweeps` of `updates.iss`: G (F, K, K, K) -> A (F, K, K), float64; loaded as float32 is."""
-    K, single = G.re.shape[-1], torch.finfo(torch.float32)
-    amount = 10 * single.eps * (G.re * eye(K)).sum(-1) + single.tiny**0.5
+    K, (share, floor) = G.re.shape[-1], linalg.loading_of(torch.float32)
+    amount = share * (G.re * eye(K)).sum(-1) + floor
     G = Complex(G.re + amount[..., None] * eye(K), G.im)
     A = Complex(eye(K).expand(G.re.shape[0], K, K), torch.zeros_like(G.re[:, 0]))
     for k in [*range(K)] * sweeps:

@@ -55,10 +55,8 @@ def repeatable() -> None:
         torch.use_deterministic_algorithms(True)
 
 
-def check(count: int, batch: int) -> None:
-    """`UserError` where `count` processes cannot share a batch, or lack a GPU each."""
-    if batch % count:
-        raise UserError(f"train.devices: {count} cannot share a batch of {batch} evenly")
+def check(count: int) -> None:
+    """Raise `UserError` where there are GPUs, but fewer than `count` processes need."""
     if torch.cuda.is_available() and torch.cuda.device_count() < count:
         raise UserError(f"train.devices: {count}, but there are {torch.cuda.device_count()} GPUs")
 

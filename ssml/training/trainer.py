@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ssml.config.params import VariantParams
+from ssml.config.sections import VariantParams
 from ssml.data.shards import Batch, ShardReader
 from ssml.files.io import write_bytes
 from ssml.files.progress import progress

@@ -1,6 +1,7 @@
 """What the command refuses, and that nothing is left half-done."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,15 @@ def test_export_refuses_what_cannot_be(capsys):
     assert "out.bin: name a file" in refused(capsys, "export", "mine", "out.bin")
     assert "nmf: only trained models" in refused(capsys, "export", "nmf", "out.onnx")
     assert "0 iterations" in refused(capsys, "export", "mine", "out.pt2", "--iterations", 0)
+
+
+def test_params_says_what_to_install_where_only_separation_is(capsys, monkeypatch):
+    for name in ("ssml.config.params", "ssml.config.sections", "ssml.config.explain"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    for words in (("check", "some.yaml"), ("explain",), ("diff", "some.yaml")):
+        message = refused(capsys, "params", *words)
+        assert "params: yaml is not installed; pip install '.[pipeline]'" in message
 
 
 def test_outputs_are_replaced_only_with_force(capsys):

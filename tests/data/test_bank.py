@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from ssml.config.params import RedrawParams, load
+from ssml.config.params import load
+from ssml.config.sections import RedrawParams
 from ssml.data.bank import Bank, at_speed, colour, draw_batch, encode_room
 from ssml.data.corpora import Utterance
 from ssml.data.mixing import PEAK, convolve

@@ -5,7 +5,7 @@ import pytest
 
 from ssml.evaluation.statistics import (
     Interval,
-    draws,
+    bootstrap,
     mean_band,
     mean_interval,
     paired_interval,
@@ -34,9 +34,15 @@ def test_the_same_generator_gives_the_same_interval():
 
 
 def test_draws_are_resamples_with_replacement():
-    counts = draws(12, 50, rng())
-    assert counts.shape == (50, 12)
-    assert (counts.sum(axis=1) == 12).all()
+    drawn = []
+
+    def statistic(weights):
+        drawn.append(weights)
+        return weights[:, 0]
+
+    bootstrap(statistic, 12, 50, rng())
+    (counts,) = (weights for weights in drawn if weights.shape == (50, 12))
+    assert (counts.sum(axis=1) == 12).all() and counts.max() > 1
 
 
 def test_width_is_that_of_the_standard_error():

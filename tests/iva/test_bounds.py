@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from ssml.config.params import MethodParams, load
+from ssml.config.params import load
+from ssml.config.sections import MethodParams
 from ssml.evaluation import methods
 from ssml.iva import bounds
 from ssml.iva.losses import si_sdr_matrix

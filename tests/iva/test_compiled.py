@@ -5,10 +5,30 @@ import shutil
 import subprocess
 import sys
 
+import numba
 import pytest
 
+from ssml.iva.kernels import compiled
 from tests import disk
 from tests.conftest import ROOT
+
+
+def test_numba_still_has_the_private_attributes_that_keep_kernels():
+    """Where this fails, that version of numba broke them, and every process compiles anew."""
+    try:
+        compiled._keep_safely(numba.njit(cache=True)(lambda x: x))
+    except AttributeError as error:
+        pytest.fail(f"numba {numba.__version__}: {error}; mend `kernels.compiled._keep_safely`")
+
+
+def test_kernels_are_compiled_where_numba_has_lost_them(monkeypatch):
+    def lost(dispatcher):
+        raise AttributeError("no '_cache'")
+
+    monkeypatch.setattr(compiled, "_keep_safely", lost)
+    with pytest.warns(UserWarning, match=r"numba .*no '_cache'; nothing is kept on disk"):
+        double = compiled.compiled(lambda x: 2 * x)
+    assert double(3.0) == 6.0
 
 
 @pytest.mark.slow

@@ -1,3 +1,5 @@
+import itertools
+
 import fast_bss_eval
 import numpy as np
 import pytest
@@ -108,3 +110,22 @@ def test_pit_is_the_best_of_all_assignments():
     loss, order = pit(cost)
     assert order.tolist() == [1, 0, 2]
     assert loss.item() == pytest.approx((2 + 1 + 4) / 3)
+
+
+@pytest.mark.parametrize("K", [2, 5, 6])
+def test_pit_has_the_value_and_the_gradient_of_all_assignments_compared(K):
+    """Beyond `ENUMERATED` sources too, where it does not compare them."""
+    cost = torch.randn(3, 2, K, K, generator=torch.manual_seed(K), dtype=torch.float64)
+    cost.requires_grad_()
+    permutations = torch.tensor(list(itertools.permutations(range(K))))
+    expected = cost[..., permutations, torch.arange(K)].mean(-1).min(-1).values
+    loss, order = pit(cost)
+    torch.testing.assert_close(loss, expected)
+    assert (order.sort(-1).values == torch.arange(K)).all()
+    gradients = [torch.autograd.grad(x.square().sum(), cost)[0] for x in (loss, expected)]
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("K", [2, 6])
+def test_a_cost_that_is_no_number_gives_a_loss_that_is_none(K):
+    assert pit(torch.full((K, K), torch.nan))[0].isnan()

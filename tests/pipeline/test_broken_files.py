@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 
 from ssml.config import params
-from ssml.config.params import VariantParams
+from ssml.config.sections import VariantParams
 from ssml.data import corpora, scenes
 from ssml.data.corpora.utterance import Utterance
 from ssml.data.shards import ShardReader, StoredMixture, encode_mixture, write_tar

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ssml.config.params import VariantParams
+from ssml.config.sections import VariantParams
 from ssml.data.shards import ShardReader, draw_batch
 from ssml.files.errors import UserError
 from ssml.training import distributed
@@ -93,10 +93,15 @@ def test_a_process_that_fails_ends_the_training():
     assert caught.value.code == 2
 
 
-def test_a_batch_that_cannot_be_shared_is_named():
-    distributed.check(2, 4)
-    with pytest.raises(UserError, match=r"train.devices: 3 cannot share a batch of 4"):
-        distributed.check(3, 4)
+def test_fewer_gpus_than_processes_are_an_error(monkeypatch):
+    """That a batch cannot be shared is an error of the params file, see `tests/config`."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    distributed.check(3)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    distributed.check(2)
+    with pytest.raises(UserError, match=r"train.devices: 3, but there are 2 GPUs"):
+        distributed.check(3)
 
 
 def test_training_uses_repeatable_operations_where_asked(shard, tmp_path, monkeypatch):

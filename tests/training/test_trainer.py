@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ssml.config.params import VariantParams
+from ssml.config.sections import VariantParams
 from ssml.data.shards import Batch, ShardReader, draw_batch
 from ssml.files.errors import UserError
 from ssml.iva import checkpoint

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ssml.config.params import CorpusParams
+from ssml.config.names import RATE
+from ssml.config.sections import CorpusParams
 from ssml.files import io
 from ssml.files.errors import UserError
 
 from . import librispeech, synthetic
-from .utterance import FS, Utterance
+from .utterance import Utterance
 
 COLUMNS = [field.name for field in fields(Utterance)]
 CORPORA: dict[str, Callable[[CorpusParams, int, Path], list[Utterance]]] = {
@@ -79,7 +80,7 @@ def load(utterance: Utterance, root: Path) -> np.ndarray:
     length than the manifest says.
     """
     path = Path(root) / utterance.path
-    audio, _ = io.read_audio(path, FS)
+    audio, _ = io.read_audio(path, RATE)
     if len(audio) != 1:
         raise UserError(f"{path}: has {len(audio)} channels where one is needed; replace the file")
     if audio.shape[1] != utterance.samples:

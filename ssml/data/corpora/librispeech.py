@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from ssml.config.params import CorpusParams, LibriSpeechParams
+from ssml.config.names import RATE
+from ssml.config.sections import CorpusParams, LibriSpeechParams
 from ssml.files import io
 from ssml.files.errors import UserError
 
 from .download import fetch
-from .utterance import FS, Utterance
+from .utterance import Utterance
 
 ID = re.compile(r"[^-\s]+-[^-\s]+-[^-\s]+")
 KEY = "corpus.librispeech"
@@ -151,9 +152,9 @@ def _samples(path: Path) -> int:
         header = soundfile.info(str(path))
     except (OSError, RuntimeError) as error:
         raise UserError(f"{path}: cannot be read as audio ({error}); replace the file") from error
-    if header.samplerate != FS or header.channels != 1:
+    if header.samplerate != RATE or header.channels != 1:
         raise UserError(
-            f"{path}: {header.samplerate} Hz with {header.channels} channels, where {FS} Hz "
+            f"{path}: {header.samplerate} Hz with {header.channels} channels, where {RATE} Hz "
             "mono is needed; replace the file"
         )
     if header.frames == 0:

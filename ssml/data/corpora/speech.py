@@ -10,10 +10,10 @@ from typing import IO, Any
 
 import numpy as np
 
+from ssml.config.names import RATE
 from ssml.files.errors import UserError
 
 from . import espeak
-from .utterance import FS
 from .voices import Voice
 
 LEVEL = 0.05  # RMS of the speech, its pauses left out
@@ -57,8 +57,8 @@ class Speaker:
             raise UserError(
                 f"espeak-ng is silent for voice {voice.language}+{voice.variant}; {MEND}"
             )
-        common = math.gcd(FS, header["rate"])
-        return level(resample_poly(pcm, FS // common, header["rate"] // common))
+        common = math.gcd(RATE, header["rate"])
+        return level(resample_poly(pcm, RATE // common, header["rate"] // common))
 
 
 @contextmanager

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ssml.config.params import CorpusParams, SyntheticParams
+from ssml.config.names import RATE
+from ssml.config.sections import CorpusParams, SyntheticParams
 from ssml.files import io, provenance
 from ssml.files.errors import UserError
 
 from . import grammar, voices
 from .speech import Speaker, engine
-from .utterance import FS, Split, Utterance
+from .utterance import Split, Utterance
 from .voices import Measure, Voice
 
 FIRST: dict[Split, int] = {"train": 1001, "dev": 2001, "test": 3001}  # speaker numbers
@@ -64,7 +65,7 @@ def cast(params: SyntheticParams, speaker: Speaker) -> list[Talker]:
 
     def measured(choice: list[Voice]) -> dict[Voice, Measure]:
         measures = {
-            voice: voices.measure(speaker.say(voice, voices.SENTENCE), FS) for voice in choice
+            voice: voices.measure(speaker.say(voice, voices.SENTENCE), RATE) for voice in choice
         }
         return {voice: m for voice, m in measures.items() if m.voiced > voices.VOICED}
 
@@ -155,7 +156,7 @@ def _spoken(line: Line, root: Path, old: dict[str, Any] | None, speaker: Speaker
     if old and made.items() <= old.items() and path.is_file() and io.sha256(path) == old["sha256"]:
         return old
     audio = speaker.say(line.talker.voice, line.text)
-    io.write_bytes(path, io.encode_flac(audio, FS))
+    io.write_bytes(path, io.encode_flac(audio, RATE))
     return {**made, "samples": len(audio), "sha256": io.sha256(path)}
 
 
@@ -171,7 +172,7 @@ def _write_texts(lines: list[Line], files: dict[str, Any], root: Path) -> None:
         talker, voice = spoken[0].talker, spoken[0].talker.voice
         text = "".join(f"{line.name} {line.text.upper()}\n" for line in spoken)
         io.write_text(root / chapter / f"{talker.number}-1.trans.txt", text)
-        minutes = sum(files[line.path]["samples"] for line in spoken) / FS / 60
+        minutes = sum(files[line.path]["samples"] for line in spoken) / RATE / 60
         name = f"{voice.language}+{voice.variant} {voice.pitch} {voice.rate}"
         row = (f"{talker.number:<5}", f" {talker.sex} ", f" {talker.split:<5} ")
         table.append("|".join([*row, f" {minutes:5.2f} ", f" {name}"]))

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-FS = 16000  # Hz, of every corpus
 Split = Literal["train", "dev", "test"]
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One utterance of one speaker, 16 kHz mono."""
+    """One utterance of one speaker, mono, at `names.RATE`."""
 
     split: str  # train, dev or test
     speaker: str

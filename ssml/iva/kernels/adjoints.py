@@ -6,7 +6,7 @@ The adjoint z' of a complex z is such that a real loss changes by `Re(conj(z') d
 import numpy as np
 
 from . import rules
-from .bins import add_rows, covariances, identity, moments, row_times
+from .bins import add_rows, covariances, identity, loading, moments, row_times
 from .compiled import compiled, inner
 
 
@@ -30,15 +30,16 @@ def iterate(P, W, U, given, back_W, back_U, first, last):
     G, back_G = np.empty((K, K, K), W.dtype), np.empty((K, K, K), W.dtype)
     A, back_A = np.empty((K, K), W.dtype), np.empty((K, K), W.dtype)
     spare = np.empty((rules.SPARE, K, K), W.dtype)
-    eps, tiny = np.finfo(P.dtype).eps, np.sqrt(np.finfo(P.dtype).tiny)
+    eps = np.finfo(P.dtype).eps
+    share, floor = loading(eps, np.finfo(P.dtype).tiny)
     for f in range(first, last):
         moments(P[f], U, f, V)
-        covariances(V, W[f], left, G, eps, tiny)
+        covariances(V, W[f], left, G, share, floor)
         identity(A)
         rules.iss(G, A, spare, eps)
         _of_product(A, W[f], given[f], back_A, back_W[f])
         _of_iss(G, back_A, spare, back_G)
-        _of_covariances(V, W[f], left, back_G, eps, back_V, back_W[f])
+        _of_covariances(V, W[f], left, back_G, share, back_V, back_W[f])
         for k in range(K):
             for t in range(P.shape[2]):
                 back_U[k, f, t] = 0
@@ -123,14 +124,14 @@ def _of_iss(G, back, spare, back_G):
 
 
 @inner
-def _of_covariances(V, W, left, back_G, eps, back_V, back_W):
+def _of_covariances(V, W, left, back_G, share, back_V, back_W):
     """Adjoint of V, written, and of W, added, for that of the loaded `G[k] = W V[k] W^H`."""
     K, M = W.shape
     L = np.empty((K, M), W.dtype)
     row, full = np.empty(M, W.dtype), np.empty((M, M), W.dtype)
     for k in range(K):
         for i in range(K):
-            back_G[k, i, i] += 10 * eps * back_G[k, i, i].real
+            back_G[k, i, i] += share * back_G[k, i, i].real
         for i in range(K):
             for b in range(M):
                 total, other = back_G[k, i, 0] * W[0, b], np.conj(back_G[k, 0, i]) * left[k, 0, b]

@@ -7,8 +7,11 @@ share, powers summed over bins.
 
 import numpy as np
 
+from .. import linalg
 from . import rules
 from .compiled import compiled, inner
+
+loading = inner(linalg.loading)
 
 
 @compiled
@@ -19,7 +22,7 @@ def prepare(X, scale, P, L, first, last):
     """
     M, _, T = X.shape
     re, im = np.empty((M, T), P.dtype), np.empty((M, T), P.dtype)
-    eps, tiny = np.finfo(P.dtype).eps, np.sqrt(np.finfo(P.dtype).tiny)
+    share, floor = loading(np.finfo(P.dtype).eps, np.finfo(P.dtype).tiny)
     for f in range(first, last):
         for m in range(M):
             for t in range(T):
@@ -32,7 +35,7 @@ def prepare(X, scale, P, L, first, last):
                 a, b = _inner(re[i], im[i], re[j], im[j])
                 low[i, j] = complex(a / T, b / T)
             trace += low[i, i].real / M
-        load = 10 * eps * trace + tiny
+        load = share * trace + floor
         rules.factor(low, load, load)
         for i in range(M):
             for j in range(i):
@@ -75,10 +78,11 @@ def _sweep(P, W, U, power, rule, powers, first, last):
     V, G = np.empty((K, M * M)), np.empty((K, K, K), W.dtype)
     left, A = np.empty((K, K, M), W.dtype), np.empty((K, K), W.dtype)
     spare, c = np.empty((rules.SPARE, K, K), W.dtype), np.empty(M * M)
-    eps, tiny = np.finfo(P.dtype).eps, np.sqrt(np.finfo(P.dtype).tiny)
+    eps = np.finfo(P.dtype).eps
+    share, floor = loading(eps, np.finfo(P.dtype).tiny)
     for f in range(first, last):
         moments(P[f], U, f, V)
-        covariances(V, W[f], left, G, eps, tiny)
+        covariances(V, W[f], left, G, share, floor)
         identity(A)
         rule(G, A, spare, eps)
         _transform(A, W[f], left[0])
@@ -182,7 +186,7 @@ def _transform(A, W, before):
 
 
 @inner
-def covariances(V, W, left, G, eps, tiny):
+def covariances(V, W, left, G, share, floor):
     """left[k] <- W V[k], G[k] <- W V[k] W^H, loaded as `linalg.load` does."""
     K, M = W.shape
     for k in range(K):
@@ -193,7 +197,7 @@ def covariances(V, W, left, G, eps, tiny):
                 for b in range(1, M):
                     total += left[k, i, b] * np.conj(W[j, b])
                 G[k, i, j], G[k, j, i] = total, np.conj(total)
-            G[k, i, i] = G[k, i, i].real * (1 + 10 * eps) + tiny
+            G[k, i, i] = G[k, i, i].real * (1 + share) + floor
 
 
 @inner

@@ -1,6 +1,7 @@
 """How everything here is compiled: without the interpreter's lock, and kept on disk."""
 
 import hashlib
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -24,30 +25,47 @@ def inner(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile at the first call with arguments of a kind; in every process anew where no folder
-    can be written to, or the disk is full."""
+    """Compile at the first call with arguments of a kind, and keep the result on disk.
+
+    Each process compiles again where no folder can be written to, where the disk is full, and where
+    numba no longer has the attributes that `_keep_safely` needs.
+    """
     try:
-        made = njit(cache=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+        dispatcher = njit(cache=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+        _keep_safely(dispatcher)
     except RuntimeError:  # no place for the cache
         return njit(no_cfunc_wrapper=True, **OPTIONS)(function)
-    made._cache._cache_file._source_stamp = sources()
-    keep = made._cache.save_overload
+    except AttributeError as error:
+        warnings.warn(f"numba {numba.__version__}: {error}; nothing is kept on disk", stacklevel=2)
+        return njit(no_cfunc_wrapper=True, **OPTIONS)(function)
+    return dispatcher
+
+
+def _keep_safely(dispatcher: Any) -> None:
+    """Keep what is compiled only for the present sources, and go on where the disk is full.
+
+    Numba has no public way to do either. Raises `AttributeError` where its private ones have gone.
+    """
+    cache = dispatcher._cache
+    keep, file = cache.save_overload, cache._cache_file
+    _ = file._source_stamp
+    file._source_stamp = sources()
 
     def keep_if_possible(*arguments: Any) -> None:
-        with suppress(OSError):  # what was compiled is there all the same
+        with suppress(OSError):  # the compiled code is in memory all the same
             keep(*arguments)
 
-    made._cache.save_overload = keep_if_possible
-    return made
+    cache.save_overload = keep_if_possible
 
 
 @cache
 def sources() -> str:
     """Digest of all files that compiled code comes from.
 
-    Numba knows a kept function by the file of its own alone, and would go on with what the others
-    were before an edit or an update.
+    Numba compares only the file that defines a kept function. After an edit or an update of another
+    file it would go on with the old code.
     """
     here = Path(__file__).parent
-    files = sorted([*here.glob("*.py"), *(here.parent / "updates").glob("*.py")])
+    files = [*here.glob("*.py"), *(here.parent / "updates").glob("*.py")]
+    files = sorted([*files, here.parent / "linalg.py"])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ssml.config.params import CorpusParams
+from ssml.config.sections import CorpusParams
 from ssml.data import corpora
 from ssml.data.corpora import librispeech
 from ssml.files import io

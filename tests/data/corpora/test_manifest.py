@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssml.config.params import CorpusParams
+from ssml.config.sections import CorpusParams
 from ssml.data import corpora
 from ssml.data.corpora import Utterance
 from ssml.files import io
