@@ -7,7 +7,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: reproduce test lint ui clean
+.PHONY: reproduce test lint docs ui clean
 
 reproduce: $(STAMP)
 	$(BIN)/snakemake --quiet rules reason
@@ -25,6 +25,10 @@ lint: $(STAMP)
 	$(BIN)/snakefmt --check Snakefile
 	$(BIN)/lint-imports
 	$(BIN)/pyright
+
+# the documentation as a site, in site/index.html
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 ui: $(STAMP)
 	$(BIN)/python -m mlflow ui --host 127.0.0.1 --port 5000 --workers 1 \
