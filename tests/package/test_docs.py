@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline.publish import FOLDER, documents
 from ssml.config import params
@@ -24,7 +25,11 @@ def ends(found: str) -> str:
     return found.rstrip(".")
 
 
-@named
+@pytest.mark.parametrize(
+    "path",
+    [*TEXTS, ROOT / "params.yaml", *sorted((ROOT / "presets").iterdir()), ROOT / "Snakefile"],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
 def test_every_path_exists(path):
     for found in set(map(ends, PATH.findall(path.read_text()))) - EXPERIMENTS:
         assert list(ROOT.glob(found)), found
@@ -101,3 +106,11 @@ def test_the_study_and_the_models_own_table_agree(model):
 @pytest.mark.parametrize("name, most", [("README.md", 100), ("docs/results.md", 150)])
 def test_first_pages_stay_short(name: str, most: int):
     assert len(Path(ROOT / name).read_text().splitlines()) <= most
+
+
+def test_the_hooks_before_a_commit_are_what_make_lint_runs():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    entries = {hook["entry"].removeprefix(".venv/bin/") for hook in hooks}
+    (recipe,) = re.findall(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.M)
+    lines = {line.strip().removeprefix("$(BIN)/") for line in recipe.splitlines()}
+    assert entries == {line.removesuffix(" .") for line in lines}
