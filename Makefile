@@ -7,7 +7,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: reproduce test lint docs ui clean
+.PHONY: reproduce test lint ui clean
 
 reproduce: $(STAMP)
 	$(BIN)/snakemake --quiet rules reason
@@ -26,6 +26,7 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 
+.PHONY: docs
 # the documentation as a site, in site/index.html
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
