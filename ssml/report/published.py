@@ -158,15 +158,14 @@ class Published:
         (row,) = [row for row in self.read("sources") if row["file"] == name]
         link = os.path.relpath(self.results / f"{name}.csv", self.base)
         parts = [
-            f"`{row['command']}`" if row["command"] else "",
-            row["date"],
+            f"by `{row['command']}`, {row['date']}" if row["command"] else row["date"],
             f"seed {row['seed']}" if row["seed"] else "",
             f"mixtures: {row['mixtures']}" if row["mixtures"] else "",
             f"test speakers: {row['speakers']}" if row["speakers"] else "",
             row["conditions"],
             row["versions"],
         ]
-        return f"Measured by {'; '.join(filter(None, parts))}. Data: [{name}.csv]({link}).\n"
+        return f"Measured {'; '.join(filter(None, parts))}. Data: [{name}.csv]({link}).\n"
 
     def _pivot(self, title: str, cells: dict[tuple[str, str], str], code: bool = True) -> str:
         down = dict.fromkeys(key for key, _ in cells)
