@@ -1,0 +1,130 @@
+"""What a finished run has for docs/results/: its tables as rows, and where they come from."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from ssml.config import layout
+from ssml.files import io
+
+from . import claims, compare, conditions
+from .results import Results
+
+VERSIONS = ("torch", "numba", "numpy", "pyroomacoustics", "fast_bss_eval", "faster-whisper")
+COUNTS = (5, 10, 20, 50, 100)  # iterations after which the SI-SDR is published
+DIGITS = 4
+Rows = list[dict[str, Any]]
+
+
+def tables(found: Results) -> dict[str, Rows]:
+    """The rows of each file by what follows the run's name; `summary.csv` must be there."""
+    made = {
+        "": io.read_table(layout.SUMMARY),
+        "-claims": evidence(found),
+        "-iterations": curves(found),
+        "-differences": differences(found),
+        "-conditions": gains(found),
+    }
+    return {part: [_rounded(row) for row in rows] for part, rows in made.items() if rows}
+
+
+def origin(found: Results) -> dict[str, str]:
+    """Seed, sizes and versions of this run."""
+    sizes = [f"{len(found.scores[layout.MIXTURE, name].ids)} in {name}" for name in found.sets]
+    heard = found.params.transcribe.mixtures
+    sizes += [f"the first {heard} of each transcribed"] if heard else []
+    return {
+        "seed": str(found.params.seed),
+        "mixtures": ", ".join(sizes),
+        "versions": versions(),
+    }
+
+
+def versions() -> str:
+    """Those of the packages that numbers depend on, where installed."""
+    found = [f"Python {platform.python_version()}"]
+    for package in VERSIONS:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
+
+
+def evidence(found: Results) -> Rows:
+    """Each comparison under each claim."""
+    return [
+        {
+            "claim": number,
+            "statement": claim.statement,
+            "verdict": "shown" if claim.holds else claim.reason,
+            "what": part.what,
+            "numbers": part.numbers,
+            "status": part.status,
+        }
+        for number, claim in enumerate(claims.claims(found), start=1)
+        for part in claim.evidence
+    ]
+
+
+def curves(found: Results) -> Rows:
+    """Mean SI-SDR after some numbers of iterations."""
+    return [
+        {"set": test_set, "method": method, "iterations": int(at), "si_sdr": float(mean)}
+        for (method, test_set), curve in found.curves.items()
+        for at, mean in zip(curve.at, np.nanmean(curve.values, axis=0), strict=True)
+        if at in COUNTS
+    ]
+
+
+def differences(found: Results) -> Rows:
+    """Every method less the classical one, and the SDR loss less the coherence loss."""
+    report = found.params.report
+    pairs = [(name, report.classical) for name in found.methods if name != report.classical]
+    pairs.append((report.learned_sdr, report.learned_coherence))
+    rows = []
+    for test_set in found.sets:
+        for a, b in pairs:
+            wer = compare.wer(found, test_set, a, b)
+            kinds = {"si_sdr": compare.si_sdr(found, test_set, a, b)}
+            kinds |= {"wer_reduction": wer.scaled(100)} if wer else {}
+            for quantity, (value, low, high, _) in kinds.items():
+                row = {"quantity": quantity, "method": a, "iterations": "", "baseline": b}
+                row |= {"baseline_iterations": "", "set": test_set}
+                rows.append(row | {"value": value, "low": low, "high": high})
+    return rows
+
+
+def gains(found: Results) -> Rows:
+    """Improvement of SI-SDR by T60 and level, of the methods that the report names."""
+    report = found.params.report
+    shown = {report.classical, report.learned_sdr, report.learned_coherence, "least-squares"}
+    return [
+        {"condition": condition.key, "set": table.test_set, "third": third}
+        | dict(zip(("from", "to", "unit"), split.label.replace(" to ", " ").split(), strict=True))
+        | {"method": method, "gain": gain.mean, "low": gain.low, "high": gain.high}
+        for condition in conditions.conditions(found)
+        if condition.key in ("t60", "level")
+        for table in condition.tables
+        for method, intervals in table.rows
+        if method in shown
+        for third, split, gain in zip(
+            ("low", "middle", "high"), table.splits, intervals, strict=False
+        )
+    ]
+
+
+def _rounded(row: dict[str, Any]) -> dict[str, Any]:
+    """Fractions with few digits, also where the file has them as text."""
+
+    def short(value: Any) -> Any:
+        if isinstance(value, str) and "." in value:
+            try:
+                value = float(value)
+            except ValueError:
+                return value
+        return round(value, DIGITS) if isinstance(value, float) else value
+
+    return {name: short(value) for name, value in row.items()}

@@ -1,0 +1,86 @@
+"""Published tables: what a marker asks for, and what a run leaves in docs/results/."""
+
+import pytest
+
+from pipeline import publish
+from ssml.files import io
+from ssml.files.errors import UserError
+from ssml.report import tables
+from ssml.report.published import KINDS, Published
+from tests.conftest import ROOT
+
+MARKERS = (
+    "headline run mixture laplace-iss learned-sdr-iss",
+    "summary run si_sdr",
+    "summary run wer laplace-iss learned-sdr-iss",
+    "summary run stoi",
+    "claims run",
+    "evidence run",
+    "differences run si_sdr",
+    "differences run wer_reduction learned-sdr-iss:laplace-iss",
+    "iterations run test2",
+    "conditions run t60 measured_T60",
+    "source run",
+    "plain sources",
+)
+
+
+def document(*markers: str) -> str:
+    return "\n".join(f"<!-- table: {marker} -->\n<!-- /table -->" for marker in markers) + "\n"
+
+
+@pytest.fixture(scope="module")
+def added(made, tmp_path_factory):
+    """A folder for published files with those of a made-up run; its rows as the report has them."""
+    root, found = made
+    folder = tmp_path_factory.mktemp("docs") / "results"
+    folder.mkdir()
+    columns = list(io.read_table(ROOT / "docs/results/sources.csv")[0])
+    io.write_table(folder / "sources.csv", [dict.fromkeys(columns, "x")], columns)
+    rows = tables.summarise(found)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setattr(publish, "load", lambda _: found.params)
+        io.write_table("results/summary.csv", [row.cells() for row in rows], tables.COLUMNS)
+        for _ in range(2):  # the second replaces the first
+            publish.add("run", {"command": "make it", "speakers": "nobody"}, folder)
+    return folder, rows
+
+
+def test_every_kind_renders_and_once_is_enough(added):
+    folder, _ = added
+    assert {marker.split()[0] for marker in MARKERS} == set(KINDS)
+    published = Published(folder, folder.parent)
+    once = published.render(document(*MARKERS))
+    assert published.render(once) == once
+    assert once.count("<!-- /table -->") == len(MARKERS)
+    assert "[run.csv](results/run.csv)" in once and "`make it`" in once
+
+
+def test_a_published_number_is_the_reports(added):
+    folder, rows = added
+    text = Published(folder, folder).render(document("summary run si_sdr", "summary run wer"))
+    for row in rows:
+        for cell in (tables.decibels(row.si_sdr), tables.percent(row.wer)):
+            assert cell in text
+
+
+def test_each_file_of_a_run_has_one_source(added):
+    folder, _ = added
+    names = [row["file"] for row in io.read_table(folder / "sources.csv")]
+    assert len(names) == len(set(names))
+    assert {"run", "run-claims", "run-differences", "run-iterations"} <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("marker", "message"),
+    [
+        ("picture run", "no such kind"),
+        ("summary run si_sdr nobody", "no rows of nobody"),
+        ("plain absent", "absent.csv"),
+    ],
+)
+def test_what_is_not_there_is_named(added, marker, message):
+    folder, _ = added
+    with pytest.raises(UserError, match=message):
+        Published(folder, folder).render(document(marker))
