@@ -17,11 +17,12 @@ torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first: the whole pipeline, and of it what is slow."""
+    """The longest first: the whole pipeline, of it what is slow, of that the killing."""
 
-    def rank(item: pytest.Item) -> tuple[bool, bool]:
+    def rank(item: pytest.Item) -> tuple[bool, bool, bool]:
         whole = item.path.parent.name == "pipeline"
-        return not whole, item.get_closest_marker("slow") is None
+        slow = item.get_closest_marker("slow") is not None
+        return not whole, not slow, item.path.stem != "test_killing"
 
     items.sort(key=rank)
 
