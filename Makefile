@@ -7,7 +7,11 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: reproduce test lint ui clean
+# as many processes as cores, up to eight; the tests of a file, or a class in it, go to one of them
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 \
+	--dist loadscope --no-loadscope-reorder
+
+.PHONY: reproduce test test-all lint ui clean
 
 reproduce: $(STAMP)
 	$(BIN)/snakemake --quiet rules reason
@@ -17,7 +21,10 @@ reproduce: $(STAMP)
 	@echo "Every run:      make ui, then open http://127.0.0.1:5000"
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(PYTEST) -m "not slow"
+
+test-all: $(STAMP)
+	$(PYTEST)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""How the drivers and MLflow grow: with the training's shards, 50 methods on three sets.
+"""How the drivers and MLflow grow: with the training's shards, and 50 methods on three sets.
 
 No stage is run: tiny files stand for all that the stages would make.
 """
@@ -32,45 +32,48 @@ NEEDED = (
     "profiles",
     "presets",
 )
-METHODS = 50
+SETS = ("test2", "test3", "test4")
 COLUMNS = ("s", "of the processor")
 BIN = Path(sys.executable).parent
 
+# logs a run for each method, given by their number, and set; LIST counts them
 LOG = f"""
+import sys
 from ssml import tracking
-for method in range({METHODS}):
-    for set in ("test2", "test3", "test4"):
-        job = f"evaluate:{{method}}:{{set}}"
-        with tracking.run("grow", job, job, {{"set": set}}, "", {{"set": set}}, job) as one:
+for method in range(int(sys.argv[1])):
+    for name in {SETS}:
+        job = f"evaluate:{{method}}:{{name}}"
+        with tracking.run("grow", job, job, {{"set": name}}, "", {{"set": name}}, job) as one:
             for step in range(21):
                 one.log({{"SI-SDR dB by iteration": step}}, step)
 """
-FIND = f"""
-from ssml import tracking
-assert len(tracking.live("grow", "evaluate")) == 3 * {METHODS}
+LIST = f"""
+import sys
+from ssml.tracking.store import LIVE, open_store
+assert len(open_store().search("grow/evaluate", LIVE)) == int(sys.argv[1]) * {len(SETS)}
 """
 
 
 def main() -> None:
-    chosen = options((__doc__ or "").split("\n")[0], most=1000)
+    chosen = options((__doc__ or "").split("\n")[0], most=1000, methods=50)
     tables: dict[str, dict[str, dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        for shards in (n for n in (10, 100, 1000) if n <= chosen.most):
-            rows = tables[f"{shards} training shards, {METHODS} methods"] = {}
-            for name, *taken in drivers(Path(scratch) / str(shards), shards):
+        for shards in sorted({min(n, chosen.most) for n in (10, 100, 1000)}):
+            rows = tables[f"{shards} training shards, {chosen.methods} methods"] = {}
+            for name, *taken in drivers(Path(scratch) / str(shards), shards, chosen.methods):
                 rows[name] = dict(zip(COLUMNS, taken, strict=True))
         folder = Path(scratch) / "tracking"
         folder.mkdir()
         rows = tables["MLflow, its start included"] = {}
-        for name, script in {f"{3 * METHODS} evaluations": LOG, "list them": FIND}.items():
-            taken = call(folder, sys.executable, "-W", "ignore", "-c", script)
+        for name, script in {f"{len(SETS) * chosen.methods} runs": LOG, "list them": LIST}.items():
+            taken = call(folder, sys.executable, "-W", "ignore", "-c", script, str(chosen.methods))
             rows[name] = dict(zip(COLUMNS, taken, strict=True))
     show("Growth", tables, chosen.json)
 
 
-def drivers(folder: Path, shards: int) -> Iterator[tuple[str, float, float]]:
+def drivers(folder: Path, shards: int, methods: int) -> Iterator[tuple[str, float, float]]:
     """What each command does, its seconds, and those of the processor."""
-    params = checkout(folder, shards)
+    params = checkout(folder, shards, methods)
     yield "snakemake -n, nothing made yet", *call(folder, "snakemake", "-n")
     for path in results(params):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -84,14 +87,14 @@ def drivers(folder: Path, shards: int) -> Iterator[tuple[str, float, float]]:
     yield "dvc push", *call(folder, "dvc", "push")
 
 
-def checkout(folder: Path, shards: int) -> Params:
-    """A project in `folder` that has `shards` shards of training mixtures."""
+def checkout(folder: Path, shards: int, methods: int) -> Params:
+    """A project in `folder` with `shards` shards of training mixtures and so many `methods`."""
     folder.mkdir()
     for name in NEEDED:
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, folder / name)
     values: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
     values["scenes"]["sets"]["train"]["mixtures"] = shards * values["mix"]["shard"]
-    for n in range(METHODS - len(values["separate"]["methods"])):
+    for n in range(methods - len(values["separate"]["methods"])):
         method = {"model": "laplace", "rule": "iss", "iterations": n + 1}
         values["separate"]["methods"][f"more-{n}"] = method
     (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))

@@ -92,17 +92,17 @@ def render(number: int) -> None:
     rooms.simulate(one, dry.astype(np.float32), load(Path("params.yaml")).mix, number, RATE)
 
 
-def spread(rounds: int) -> dict:
+def spread(number: int, rounds: int) -> dict:
     """Mixtures rendered by one process and by one for each core, as Snakemake's shards are."""
     cores = os.cpu_count() or 1
     with ProcessPoolExecutor(1) as one, ProcessPoolExecutor(cores) as all_cores:
         calls = {
-            f"{number} mixtures, {name}": partial(_all, pool, number)
+            f"{n} mixtures, {name}": partial(_all, pool, n)
             for name, pool in (("1 process", one), (f"{cores} processes", all_cores))
-            for number in (24, 48)
+            for n in (number, 2 * number)
         }
         found = in_turn(calls, rounds)
-    unit = sorted(found["24 mixtures, 1 process"])[rounds // 2]
+    unit = sorted(found[f"{number} mixtures, 1 process"])[rounds // 2]
     return {name: row(values, unit) for name, values in found.items()}
 
 
@@ -111,12 +111,13 @@ def _all(pool: Executor, number: int) -> None:
 
 
 def main() -> None:
-    chosen = options(__doc__ or "", rounds=5)
+    chosen = options(__doc__ or "", rounds=5, seconds=6, mixtures=24)
     params = load(Path("params.yaml")).mix
     tables = {}
-    for K, seconds in ((2, 6.0), (4, 6.0)):
-        tables[f"{K} speakers, {seconds:.0f} s"] = compare(K, seconds, params, chosen.rounds)
-    tables["2 speakers, 6 s, in processes"] = spread(chosen.rounds)
+    for K in (2, 4):
+        case = f"{K} speakers, {chosen.seconds} s"
+        tables[case] = compare(K, chosen.seconds, params, chosen.rounds)
+    tables["2 speakers, 6 s, in processes"] = spread(chosen.mixtures, chosen.rounds)
     show("Simulation of a mixture", tables, chosen.json)
 
 

@@ -9,6 +9,8 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from importlib.util import find_spec
 from statistics import median
 from typing import Any
 
@@ -26,7 +28,8 @@ from ssml.training import distributed
 from . import peers
 from .measure import options, row, show
 
-WAYS = ("ssml", "ssml, repeatable", "ssml, recomputing", "torchiva", "torchiva, recomputing")
+WAYS = ("ssml", "ssml, repeatable", "ssml, recomputing")
+THEIRS = ("torchiva", "torchiva, recomputing")
 DEVICE = checkpoint.device()
 
 
@@ -68,15 +71,21 @@ def step(way: str, model: nn.Module, mix: Tensor, ref: Tensor, n_iter: int) -> N
     pit(cost)[0].mean().backward()
 
 
-def one(way: str, network: str, n_iter: int, rounds: int, threads: int) -> dict[str, Any]:
-    """Seconds of each round but the first, and the peak of memory in MB; for a process alone."""
+def one(
+    way: str, network: str, n_iter: int, rounds: int, threads: int, length: int
+) -> dict[str, Any]:
+    """Seconds of each round but the first, and the peak of memory in MB; for a process alone.
+
+    `length`: of the four mixtures, s.
+    """
     allocator.keep_freed()  # as `pipeline.train` does, for all ways
     if way.endswith("repeatable"):
         os.environ["SSML_DETERMINISTIC"] = "1"
         distributed.repeatable()
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    ref = torch.randn(4, 2, 96000) * torch.rand(4, 2, 188).repeat_interleave(512, -1)[..., :96000]
+    n = 16000 * length
+    ref = torch.randn(4, 2, n) * torch.rand(4, 2, n // 512 + 1).repeat_interleave(512, -1)[..., :n]
     mix = torch.einsum("bmk,bkn->bmn", torch.randn(4, 2, 2), ref)
     mix, ref = mix.to(DEVICE), ref.to(DEVICE)
     model = (NETWORKS["glu"](1025, hidden=128) if network == "glu" else Gain()).to(DEVICE)
@@ -103,27 +112,32 @@ def apart(*arguments: Any) -> dict[str, Any]:
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def compare(network: str, n_iter: int, rounds: int, threads: int) -> dict:
-    found: dict[str, list[dict]] = {way: [] for way in WAYS}
+def compare(ways: Sequence[str], network: str, n_iter: int, rounds: int, *how: int) -> dict:
+    found: dict[str, list[dict]] = {way: [] for way in ways}
     for _ in range(2):  # in turn
-        for way in WAYS:
-            found[way].append(apart(way, network, n_iter, rounds, threads))
+        for way in ways:
+            found[way].append(apart(way, network, n_iter, rounds, *how))
     seconds = {way: [s for run in runs for s in run["seconds"]] for way, runs in found.items()}
     unit = median(seconds["ssml"])
     peaks = {way: max(run["peak"] for run in runs) for way, runs in found.items()}
-    return {way: row(seconds[way], unit) | {"peak MB": peaks[way]} for way in WAYS}
+    return {way: row(seconds[way], unit) | {"peak MB": peaks[way]} for way in ways}
 
 
 def main() -> None:
     if sys.argv[1:2] == ["--one"]:
         print(json.dumps(one(*json.loads(sys.argv[2]))))
         return
-    chosen = options(__doc__ or "", rounds=3, iterations=15)
+    chosen = options(__doc__ or "", rounds=3, iterations=15, seconds=6)
+    ways, how = WAYS, (chosen.threads, chosen.seconds)
+    if find_spec("torchiva"):
+        ways += THEIRS
+    else:
+        print("torchiva: not installed, left out", file=sys.stderr)
     tables = {}
     for network in ("glu", "nearly none"):
-        case = f"network: {network}, {chosen.iterations} iterations, 4 x 2 x 6 s"
-        tables[case] = compare(network, chosen.iterations, chosen.rounds, chosen.threads)
-    flat = {n: apart("ssml, recomputing", "glu", n, 1, chosen.threads) for n in (5, 50)}
+        case = f"network: {network}, {chosen.iterations} iterations, 4 x 2 x {chosen.seconds} s"
+        tables[case] = compare(ways, network, chosen.iterations, chosen.rounds, *how)
+    flat = {n: apart("ssml, recomputing", "glu", n, 1, *how) for n in (5, 50)}
     tables["ssml, recomputing, by iterations"] = {
         f"{n} iterations": {"s": run["seconds"][0], "peak MB": run["peak"]}
         for n, run in flat.items()

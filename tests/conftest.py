@@ -1,16 +1,30 @@
-"""What the tests share: where the real speech is, and mixtures that are quick to make."""
+"""What the tests share: real speech, finished projects, and mixtures that are quick to make."""
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
 from tests import disk
 
 ROOT = Path(__file__).parent.parent
 torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: the whole pipeline, of it what is slow, of that the killing."""
+
+    def rank(item: pytest.Item) -> tuple[bool, bool, bool]:
+        whole = item.path.parent.name == "pipeline"
+        slow = item.get_closest_marker("slow") is not None
+        return not whole, not slow, item.path.stem != "test_killing"
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")
@@ -51,12 +65,53 @@ def real_mixture(librispeech) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def separated(librispeech, tmp_path_factory):
+def shared(tmp_path_factory) -> Path:
+    """A folder that all processes of a test run share."""
+    place = tmp_path_factory.getbasetemp()
+    return place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
+
+
+def once(place: Path, make: Callable[[Path], object]) -> Path:
+    """The folder `place`, made by the first process of the test run that asks for it."""
+    with FileLock(f"{place}.lock"):
+        done = place.with_suffix(".done")
+        if not done.exists():
+            shutil.rmtree(place, ignore_errors=True)  # what one that failed has left
+            make(place)
+            done.touch()
+    return place
+
+
+@pytest.fixture(scope="session")
+def separated(librispeech, shared):
     """A folder in which the stages separated and scored real mixtures, and their parameters."""
+    from ssml.config.params import load
     from tests import stages
 
-    folder = tmp_path_factory.mktemp("stages")
-    return folder, stages.run(folder, librispeech)
+    folder = once(shared / "stages", lambda folder: stages.run(folder, librispeech))
+    return folder, load(folder / "params.yaml")
+
+
+@pytest.fixture(scope="session")
+def finished(shared):
+    """The tiny project, made once a test run by both drivers; tests look at copies of it."""
+    from tests import project
+
+    def make(folder):
+        project.checkout(folder).run("dvc", "repro")
+
+    return project.Project(once(shared / "finished", make))
+
+
+@pytest.fixture(scope="session")
+def finished_small(shared):
+    """The smaller project that is killed, made once a test run by one worker."""
+    from tests import killing, project
+
+    def make(folder):
+        killing.small(folder).run("snakemake", "--cores", "1", "--quiet", "all")
+
+    return project.Project(once(shared / "finished-small", make))
 
 
 @pytest.fixture

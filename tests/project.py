@@ -4,10 +4,14 @@ import hashlib
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
+from tests import THREADS
 from tests.conftest import ROOT
 
 COPIED = (
@@ -38,8 +42,9 @@ class Project:
             "DVC_NO_ANALYTICS": "1",
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }
-        changed.pop("MLFLOW_TRACKING_URI", None)
-        changed.pop("PYTHONPATH", None)  # the project's own code, not this checkout's
+        # the project's own code, database and threads, not this checkout's and the tests'
+        for name in ("MLFLOW_TRACKING_URI", "PYTHONPATH", *THREADS):
+            changed.pop(name, None)
         return changed
 
     def run(self, *command: str, fails: bool | None = False) -> str:
@@ -114,6 +119,7 @@ def checkout(folder: Path) -> Project:
             shutil.copytree(source, folder / name, ignore=ignored)
         else:
             shutil.copy(source, folder / name)
+    copy_kernels(folder)
     (folder / ".dvc").mkdir()
     shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
     shutil.copy(ROOT / "tests/params.yaml", folder / "params.yaml")
@@ -121,3 +127,40 @@ def checkout(folder: Path) -> Project:
     project.run("git", "init", "-q")
     project.commit("start")
     return project
+
+
+def copy_kernels(folder: Path) -> None:
+    """Take over what numba has compiled here: it is known by the content of its sources."""
+    kept = Path("ssml/iva/kernels/__pycache__")
+    (folder / kept).mkdir()
+    for path in (ROOT / kept).glob("*.nb[ci]"):
+        with suppress(FileNotFoundError):  # replaced meanwhile
+            shutil.copy(path, folder / kept)
+
+
+def copied(project: Project, folder: Path) -> Project:
+    """A copy of a finished project, which is finished where it stands now."""
+    shutil.copytree(project.folder, folder, symlinks=True)
+    old, new = f"{project.folder}/", f"{folder}/"
+    with closing(sqlite3.connect(folder / "mlflow.db")) as database, database:
+        named = "select m.name, c.name from sqlite_master m, pragma_table_info(m.name) c"
+        for table, column in database.execute(f"{named} where m.type = 'table'").fetchall():
+            database.execute(
+                f'update {table} set "{column}" = replace("{column}", ?, ?)'
+                f' where "{column}" like ?',
+                (old, new, f"%{old}%"),
+            )
+    return Project(folder)
+
+
+def tracked_runs(project: Project, experiment: str) -> dict[str, Any]:
+    """The live MLflow runs of an experiment, all finished and each of another job: job -> run."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}")
+    chosen = client.get_experiment_by_name(experiment)
+    found = client.search_runs([chosen.experiment_id], "tags.superseded IS NULL")
+    by_job = {run.data.tags["job"]: run for run in found}
+    assert len(by_job) == len(found)
+    assert {run.info.status for run in found} == {"FINISHED"}
+    return by_job

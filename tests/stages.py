@@ -8,15 +8,16 @@ import yaml
 
 from ssml import pretrained
 from ssml.config import layout
-from ssml.config.params import Params, load
+from ssml.config.params import load
 from tests.conftest import ROOT
 
 METHODS = {"laplace-iss": "laplace", "learned-sdr-iss": "learned-sdr"}  # and what they separate by
 SETS = {f"test{K}": K for K in (2, 3, 4)}
 
 
-def run(folder: Path, librispeech: Path) -> Params:
-    """Corpus, scenes, mix, separate and score in `folder`, of LibriSpeech; their parameters."""
+def run(folder: Path, librispeech: Path) -> None:
+    """Corpus, scenes, mix, separate and score in `folder`, of LibriSpeech."""
+    folder.mkdir()
     values = yaml.safe_load((ROOT / "tests/params.yaml").read_text())
     values["corpus"]["source"] = "librispeech"
     values["corpus"]["librispeech"] |= {
@@ -44,4 +45,3 @@ def run(folder: Path, librispeech: Path) -> Params:
             for stage, *arguments in words:
                 patch.setattr("sys.argv", [stage, *arguments])
                 importlib.import_module(f"pipeline.{stage}").main()
-        return load()

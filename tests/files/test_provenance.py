@@ -35,8 +35,9 @@ def test_modules_are_those_a_stage_imports():
 
 @pytest.fixture
 def project(tmp_path):
+    ignored = shutil.ignore_patterns("__pycache__")  # other processes write there meanwhile
     for folder in ("ssml", "pipeline"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
 
     def digest(stage):
         command = f"from ssml.files import provenance; print(provenance.code('pipeline.{stage}'))"

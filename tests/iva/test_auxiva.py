@@ -34,7 +34,7 @@ def peer(X, model, rule, n_iter):
 @pytest.mark.parametrize("rule", ["iss", "ip", "ip2"])  # those it has
 @pytest.mark.parametrize("model", sorted(PEERS))
 def test_agrees_with_ssspy_on_a_real_mixture(real_mixture, model, rule):
-    X = Stft(1024, 256).forward(torch.from_numpy(real_mixture[0]))
+    X = Stft(1024, 256).forward(torch.from_numpy(real_mixture[0][:, :32000]))
     Y, expected = last(X, model, rule, 10).Y, peer(X, model, rule, 10)
     error = np.abs(Y.numpy() - expected).max() / np.abs(expected).max()
     assert error < 1e-6
@@ -101,19 +101,9 @@ class TestEveryMethod:
         error = (single - last(X, model, rule, 5).Y).abs().max() / X.abs().max()
         assert error < 1e-2
 
-    @pytest.mark.parametrize("kind", ["silent", "one frame", "identical", "silent channel", "huge"])
-    def test_odd_input_gives_finite_output(self, model, rule, kind):
-        X = spectrogram(2).to(torch.complex64)
-        if kind == "silent":
-            X = torch.zeros_like(X)
-        elif kind == "one frame":
-            X = X[..., :1]
-        elif kind == "identical":
-            X = X[:1].repeat(2, 1, 1)
-        elif kind == "silent channel":
-            X = torch.cat([X[:1], torch.zeros_like(X[:1])])
-        else:
-            X = X * 1e15
+    def test_one_frame_gives_finite_output(self, model, rule):
+        """Other odd mixtures are in test_degenerate."""
+        X = spectrogram(2)[..., :1].to(torch.complex64)
         for state in auxiva.iterate(X, CLASSICAL[model](), UPDATES[rule], 30):
             assert torch.isfinite(torch.view_as_real(state.projected_back().Y)).all()
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 import ssml
 from tests.conftest import ROOT
@@ -52,3 +53,9 @@ def test_a_script_ends_with_one_line(raised, code, words):
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     (line,) = done.stderr.splitlines()
     assert done.returncode == code and line.startswith(words)
+
+
+def test_the_version_is_one():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == ssml.__version__
+    assert f"## {ssml.__version__}" in (ROOT / "CHANGELOG.md").read_text()

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from tests import disk, killing
-from tests.killing import campaign, draw
+from tests.killing import campaign, draw, outcome
+from tests.project import copied
 
 
 def test_the_points_of_a_seed_are_the_same_and_of_every_kind():
@@ -17,8 +18,11 @@ def test_the_points_of_a_seed_are_the_same_and_of_every_kind():
 
 
 @pytest.mark.slow
-def test_killed_at_drawn_points_the_results_are_the_same(tmp_path):
+def test_killed_at_drawn_points_the_results_are_the_same(tmp_path, finished_small):
     """Files, and every number in MLflow. `python -m tests.killing` tries more."""
+    undisturbed = outcome(copied(finished_small, tmp_path / "undisturbed"))
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed/undisturbed.json").write_text(json.dumps(undisturbed))
     campaign(tmp_path / "killed", points=15, seed=1, each=8)
     rows = [json.loads(line) for line in (tmp_path / "killed/log.jsonl").read_text().splitlines()]
     assert sum(row.get("struck", False) for row in rows) == 15

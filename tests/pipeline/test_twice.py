@@ -30,27 +30,20 @@ def members(folder: Path) -> dict[str, str]:
     return found
 
 
-@pytest.fixture(scope="module")
-def one_worker(tmp_path_factory) -> Project:
-    project = small(tmp_path_factory.mktemp("one") / "project")
-    project.run("snakemake", "--cores", "1", "--quiet", "all")
-    return project
-
-
-def test_four_workers_make_the_same(one_worker, tmp_path):
+def test_four_workers_make_the_same(finished_small, tmp_path):
     four = small(tmp_path / "project")
     four.run("snakemake", "--cores", "4", "--quiet", "all")
-    assert made(four) == made(one_worker)
+    assert made(four) == made(finished_small)
 
 
-def test_dvc_makes_the_same(one_worker, tmp_path):
+def test_dvc_makes_the_same(finished_small, tmp_path):
     by_dvc = small(tmp_path / "project")
     by_dvc.run("dvc", "repro", "-q")
-    assert made(by_dvc) == made(one_worker)
+    assert made(by_dvc) == made(finished_small)
 
 
 @pytest.mark.parametrize("size", [1, 3])
-def test_shards_of_another_size_hold_the_same(one_worker, tmp_path, size):
+def test_shards_of_another_size_hold_the_same(finished_small, tmp_path, size):
     """Scenes, audio, the training that reads them, and its checkpoint's weights."""
     other = small(tmp_path / "project")
     path = other.folder / "params.yaml"
@@ -61,10 +54,10 @@ def test_shards_of_another_size_hold_the_same(one_worker, tmp_path, size):
     other.run("snakemake", "--cores", "2", "--quiet", "all", "--", "mixtures", model)
     for name in ("train", "dev", "test2"):
         place = f"data/mixtures/{name}"
-        assert members(other.folder / place) == members(one_worker.folder / place)
-        assert scenes(other, name) == scenes(one_worker, name)
+        assert members(other.folder / place) == members(finished_small.folder / place)
+        assert scenes(other, name) == scenes(finished_small, name)
     for name in (model, "models/learned-sdr.history.csv"):
-        assert (other.folder / name).read_bytes() == (one_worker.folder / name).read_bytes()
+        assert (other.folder / name).read_bytes() == (finished_small.folder / name).read_bytes()
 
 
 def scenes(project: Project, name: str) -> str:

@@ -1,9 +1,8 @@
 """What the workflow is given: odd parameters and places work, mistakes are one clear line."""
 
-import os
+import importlib
 import re
 import shutil
-import subprocess
 import sys
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 import soundfile
 import yaml
 
+from ssml.files import errors
 from tests.conftest import ROOT
 from tests.project import Project, checkout
 
@@ -88,17 +88,13 @@ def test_a_mistake_is_one_clear_line_before_any_job(tmp_path, arguments, edit, w
         (["track"], "results/scores/mixture/test2.csv: cannot be read"),
     ],
 )
-def test_a_stage_without_its_input_says_so_in_one_line(tmp_path, stage, words):
+def test_a_stage_without_its_input_says_so_in_one_line(tmp_path, monkeypatch, capsys, stage, words):
     shutil.copy(ROOT / "tests/params.yaml", tmp_path / "params.yaml")
-    name, *arguments = stage
-    done = subprocess.run(
-        [sys.executable, "-m", f"pipeline.{name}", *arguments],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 2
-    (line,) = done.stderr.strip().splitlines()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", stage)
+    with pytest.raises(SystemExit) as caught:
+        errors.run(importlib.import_module(f"pipeline.{stage[0]}").main)
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("error: ") and re.search(words, line)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["params.yaml"]

@@ -1,6 +1,6 @@
 """Fake but plausible result tables, made from a seed, in the stages' own formats."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,11 @@ WER |= {"learned-sdr": 0.36, "learned-coherence": 0.26, "reference": 0.08}
 SPEED = {"learned-sdr": 2.0, "learned-coherence": 5.0}  # iterations, of the exponential approach
 
 
-def settings(mixtures: int = 30, **report: Any) -> params.Params:
-    """The default params with `mixtures` a test set and fewer resamples."""
+def settings(mixtures: int = 30, sets: Sequence[str] = (), **report: Any) -> params.Params:
+    """The default params with `mixtures` a test set, of all sets or some, and fewer resamples."""
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
     values["report"] |= {"resamples": 400, **report}
+    values["separate"]["sets"] = list(sets) or values["separate"]["sets"]
     for name in values["separate"]["sets"]:
         values["scenes"]["sets"][name]["mixtures"] = mixtures
     return params.parse(values)
@@ -173,8 +174,8 @@ def read_with(root: Path, **tables: Mapping[str, float]) -> results.Results:
     return results.read(chosen, root)
 
 
-def html(found: results.Results, figures: bool = True) -> str:
-    """The page, with or without its figures."""
+def html(found: results.Results, plates: list[pictures.Plate] | None = None) -> str:
+    """The page, with the figures given; `None`: with all, drawn for it, which takes seconds."""
     rows = summaries.summarise(found)
-    plates = pictures.plates(found, rows) if figures else []
+    plates = pictures.plates(found, rows) if plates is None else plates
     return page.render(found, rows, claims.claims(found), plates, DIGESTS)

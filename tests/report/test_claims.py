@@ -82,7 +82,7 @@ def test_without_transcripts_the_claims_on_words_are_not_shown(tmp_path):
     assert verdicts == ["no", "yes", "yes", "no"]
     assert claims.claims(found)[0].reason == "not shown"
     assert "WER" not in tables.ascii_table(tables.summarise(found))
-    assert "nothing was transcribed" in fake.html(found, figures=False)
+    assert "nothing was transcribed" in fake.html(found, plates=[])
 
 
 def test_iterations_to_gain_is_linear_between_iterations():

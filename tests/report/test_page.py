@@ -13,8 +13,13 @@ from tests.report import fake_tables as fake
 
 
 @pytest.fixture(scope="module")
-def written(made) -> str:
-    return fake.html(made[1])
+def plates(made) -> list[pictures.Plate]:
+    return pictures.plates(made[1], tables.summarise(made[1]))
+
+
+@pytest.fixture(scope="module")
+def written(made, plates) -> str:
+    return fake.html(made[1], plates)
 
 
 class Parsed(HTMLParser):
@@ -63,9 +68,8 @@ def test_page_is_whole_and_asks_for_nothing_outside(made, written):
     assert parsed.count["h1"] == 1 and parsed.count["caption"] == 3 * 3 + 5 * 3 + 1
 
 
-def test_every_figure_is_in_the_page_and_names_itself(made, written):
+def test_every_figure_is_in_the_page_and_names_itself(made, plates, written):
     found = made[1]
-    plates = pictures.plates(found, tables.summarise(found))
     names = [picture.name for plate in plates for picture in plate.pictures]
     assert names == [name for kind in layout.figures(found.params).values() for name in kind]
     assert Parsed(written).figures == names
@@ -93,14 +97,14 @@ def test_page_says_what_was_run(made, written):
 def test_page_shows_a_verdict_for_each_claim(tmp_path, written):
     assert written.count('class="verdict yes"') == 4
     found = fake.read_with(tmp_path, si_sdr=fake.SI_SDR | {"laplace": 5.5})
-    text = fake.html(found, figures=False)
+    text = fake.html(found, plates=[])
     assert text.count('class="verdict no"') == 3
     assert '<span class="reason">not shown</span>' in text
 
 
 def test_hostile_text_is_escaped(tmp_path):
     evil = "<script>alert(1)</script>&\"'"
-    chosen = fake.settings(mixtures=3, resamples=20, title=evil)
+    chosen = fake.settings(mixtures=3, sets=["test2"], resamples=20, title=evil)
     values = chosen.model_dump(mode="json")
     values["mix"]["noise"] = "</pre><img src=x onerror=alert(2)>"
     values["separate"]["methods"]["laplace-ip"]["model"] = "</script><b>"
@@ -156,7 +160,7 @@ def test_a_bins_improvement_is_the_mean_over_its_mixtures(made):
 
 
 def test_failures_are_shown_by_kind_and_left_out(tmp_path):
-    chosen = fake.settings(mixtures=5, resamples=20)
+    chosen = fake.settings(mixtures=5, sets=["test2"], resamples=20)
     fake.write(tmp_path, chosen)
 
     def fail(rows):
@@ -166,20 +170,20 @@ def test_failures_are_shown_by_kind_and_left_out(tmp_path):
 
     fake.edit(tmp_path / "results/scores/nmf-iss/test2.csv", fail)
     found = results.read(chosen, tmp_path)
-    text = fake.html(found, figures=False)
+    text = fake.html(found, plates=[])
     assert "nmf-iss on test2: 2 of 5 silent" in text and "1 of 5 not finite" in text
     (row,) = [r for r in tables.summarise(found) if (r.test_set, r.method) == ("test2", "nmf-iss")]
     assert row.failures == 3 and row.si_sdr.n == row.si_sdri.n == row.stoi.n == 2
 
 
-def test_pesq_is_shown_where_it_was_measured(tmp_path, made):
-    assert "PESQ</button>" not in fake.html(made[1], figures=False)
-    chosen = fake.settings(mixtures=5, resamples=20)
+def test_pesq_is_shown_where_it_was_measured(tmp_path, written):
+    assert "PESQ</button>" not in written
+    chosen = fake.settings(mixtures=5, sets=["test2"], resamples=20)
     fake.write(tmp_path, chosen)
     for path in (tmp_path / "results/scores").glob("*/*.csv"):
         fake.edit(path, lambda rows: [row.update(pesq=2.5) for row in rows])
     found = results.read(chosen, tmp_path)
-    text = fake.html(found, figures=False)
+    text = fake.html(found, plates=[])
     assert "PESQ</button>" in text and '"pesq":' in text
     row = tables.summarise(found)[0]
     assert row.pesq is not None and row.cells()["pesq"] == row.metrics()["PESQ"] == 2.5

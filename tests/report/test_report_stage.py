@@ -26,7 +26,12 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_everything_is_written_and_the_summary_printed(folder, capsys):
+    """And figures of what is no more are removed."""
+    old = [layout.figure("wer-gone", kind) for kind in ("svg", "pdf")]
+    for path in old:
+        io.write_text(path, "old")
     report.main()
+    assert not any(path.exists() for path in old)
     rows = io.read_table(layout.SUMMARY)
     assert tuple(rows[0]) == tables.COLUMNS and len(rows) == 3 * 11
     printed = capsys.readouterr().out
@@ -39,14 +44,6 @@ def test_everything_is_written_and_the_summary_printed(folder, capsys):
     assert all(f'data-figure="{name}"' in page for name in figures)
     assert "tabular" in layout.TABLES.read_text()
     assert "Code of train" in page and "Corpus manifest" in page
-
-
-def test_figures_of_what_is_no_more_are_removed(folder):
-    old = [layout.figure("wer-gone", kind) for kind in ("svg", "pdf")]
-    for path in old:
-        io.write_text(path, "old")
-    report.main()
-    assert not any(path.exists() for path in old)
 
 
 def test_nothing_is_written_where_a_table_is_missing(folder):

@@ -63,7 +63,7 @@ def test_terminal_and_markdown_show_the_same_numbers(made):
 
 
 def test_failures_are_counted_and_leave_the_means_of_the_others(tmp_path):
-    chosen = fake.settings()
+    chosen = fake.settings(sets=["test2"])
     fake.write(tmp_path, chosen)
 
     def fail(rows: list[dict[str, str]]) -> None:
@@ -80,13 +80,13 @@ def test_failures_are_counted_and_leave_the_means_of_the_others(tmp_path):
     assert row.si_sdr.mean == pytest.approx(np.nanmean(scores.columns["si_sdr"]))
     said = " ".join(claims.claims(found)[0].lines)
     assert "left out: laplace-iss failed on 3" in said
-    text = fake.html(found, figures=False)
+    text = fake.html(found, plates=[])
     assert "laplace-iss on test2: 3 of 30" in text
     assert "Failed separations: 3" in tables.markdown(tables.summarise(found))
 
 
 def test_nothing_but_failures_is_said_so(tmp_path):
-    chosen = fake.settings()
+    chosen = fake.settings(sets=["test2"])
     fake.write(tmp_path, chosen)
     for folder in ("scores", "curves"):
         path = tmp_path / f"results/{folder}/learned-sdr-iss/test2.csv"

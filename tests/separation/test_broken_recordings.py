@@ -34,6 +34,10 @@ def recording(change=lambda mix: mix, fs: int = 8000, **options) -> bytes:
         (recording(format="FLAC", subtype="PCM_16")[:900], "cannot be read as audio|ends before"),
         (pickle.dumps([1.0] * 999), "cannot be read as audio"),
     ],
+    ids=[
+        *("nothing", "a cut header", "one channel", "34 channels", "no samples", "one sample"),
+        *("NaN", "infinite", "cut", "no audio"),
+    ],  # the data hold the time at which they were made
 )
 @pytest.mark.filterwarnings("ignore:.*invalid value")
 def test_a_recording_that_cannot_be_separated_leaves_nothing(data, words, tmp_path):

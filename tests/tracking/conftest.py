@@ -1,23 +1,33 @@
 """What the tests of tracking share: a database, and runs in an experiment of the test's own."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from ssml import tracking
 from ssml.tracking import store, unsent
+from tests.conftest import once
 
 PARAMS = {"lr": 0.1, "network": {"name": "glu", "sizes": [1, 2]}, "note": "x" * 9000}
 JOB = "train:learned-sdr"
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    """One database for the module: to make it takes seconds."""
-    return tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+@pytest.fixture(scope="session")
+def database(shared, tmp_path_factory):
+    """A database for this process, a copy of one that is made once a test run: it takes seconds."""
+
+    def make(folder):
+        store.Store(f"sqlite:///{folder}/mlflow.db")
+
+    return Path(
+        shutil.copy(once(shared / "mlflow", make) / "mlflow.db", tmp_path_factory.mktemp("mlflow"))
+    )
 
 
 @pytest.fixture(autouse=True)
 def folder(database, tmp_path, monkeypatch):
-    """A working folder of its own, and the module's database."""
+    """A working folder of its own, and the database."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")

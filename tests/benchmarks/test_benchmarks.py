@@ -1,0 +1,84 @@
+"""Each benchmark runs to its end on a tiny size, and prints every case that it measures."""
+
+import importlib
+import json
+import math
+
+import pytest
+
+from benchmarks import separate, train
+from tests.conftest import ROOT
+from tests.project import copied
+
+
+@pytest.fixture
+def measured(monkeypatch, capsys):
+    """A function that runs `python -m benchmarks.NAME WORDS --json`: its cases."""
+
+    def run(name: str, *words: str) -> dict[str, dict[str, dict[str, float]]]:
+        monkeypatch.setattr("sys.argv", [name, *words, "--json"])
+        importlib.import_module(f"benchmarks.{name}").main()
+        cases = json.loads(capsys.readouterr().out)["cases"]
+        rows = [row for case in cases.values() for row in case.values()]
+        assert rows and not any(math.isnan(value) for row in rows for value in row.values())
+        return cases
+
+    return run
+
+
+@pytest.mark.slow
+def test_separate(measured, monkeypatch):
+    monkeypatch.setattr(separate, "CASES", {2: 0.5, 3: 0.5})
+    monkeypatch.setattr(separate, "bandwidth", lambda: 1e9)
+    cases = measured("separate", "--threads", "1", "--rounds", "1", "--iterations", "2")
+    assert "iss, 2 channels, 0.5 s, 2 iterations" in cases and len(cases) == 2 + 4 * 2
+    for name, rows in cases.items():
+        if "channels" in name:
+            assert rows.keys() >= {"ssml", "ssml, torch", "memory, 3 passes an iteration"}
+    assert {"ssspy", "pyroomacoustics"} <= cases["ip, 3 channels, 0.5 s, 2 iterations"].keys()
+
+
+def test_a_copy_in_memory_moves_a_gigabyte_a_second_at_least():
+    assert 1e9 < separate.bandwidth() < 1e13
+
+
+@pytest.mark.slow
+def test_train(measured, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(train, "find_spec", lambda name: None)  # torchiva is no dependency
+    words = ["--threads", "1", "--rounds", "1", "--iterations", "2", "--seconds", "1"]
+    cases = measured("train", *words)
+    assert cases.keys() == {
+        "network: glu, 2 iterations, 4 x 2 x 1 s",
+        "network: nearly none, 2 iterations, 4 x 2 x 1 s",
+        "ssml, recomputing, by iterations",
+    }
+    for rows in list(cases.values())[:2]:
+        assert tuple(rows) == train.WAYS and all(row["peak MB"] > 10 for row in rows.values())
+
+
+@pytest.mark.slow
+def test_simulate(measured, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    words = ["--threads", "1", "--rounds", "1", "--seconds", "1", "--mixtures", "1"]
+    cases = measured("simulate", *words)
+    assert cases.keys() == {"2 speakers, 1 s", "4 speakers, 1 s", "2 speakers, 6 s, in processes"}
+    assert len(cases["2 speakers, 1 s"]) == 4
+
+
+@pytest.mark.slow
+def test_grow(measured):
+    cases = measured("grow", "--most", "1", "--methods", "2")
+    assert len(cases["1 training shards, 2 methods"]) == 7
+    assert cases["MLflow, its start included"].keys() == {"6 runs", "list them"}
+
+
+@pytest.mark.slow
+def test_recogniser(measured, finished, tmp_path, monkeypatch):
+    """On the tiny corpus: every condition, the settings as they are and others."""
+    monkeypatch.chdir(copied(finished, tmp_path / "project").folder)
+    cases = measured("recogniser", "--speakers", "2", "--try", "lw=8")
+    assert [name.partition(":")[0] for name in cases] == ["clean", "room", "rest"]
+    assert all(rows.keys() == {"as it is", "lw=8"} for rows in cases.values())
+    clean = next(iter(cases.values()))["as it is"]
+    assert clean["WER %"] < 50 and clean["seconds"] > 0
