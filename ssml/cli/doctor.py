@@ -7,6 +7,8 @@ import re
 from ssml import __version__
 from ssml.files.errors import install
 
+DISTRIBUTION = "ssml-separation"  # the package index knows another project as `ssml`
+
 
 def doctor() -> None:
     """Say which versions and devices are there, and what is missing for what."""
@@ -29,7 +31,7 @@ def doctor() -> None:
 def _extras() -> dict[str, list[str]]:
     """The packages that each extra asks for, from the metadata of the installation."""
     try:
-        metadata = importlib.metadata.metadata("ssml")
+        metadata = importlib.metadata.metadata(DISTRIBUTION)
     except importlib.metadata.PackageNotFoundError:
         return {}
     found: dict[str, list[str]] = {name: [] for name in metadata.get_all("Provides-Extra") or []}
@@ -37,7 +39,7 @@ def _extras() -> dict[str, list[str]]:
         name, _, marker = line.partition(";")
         extra = re.search(r"extra == ['\"]([\w-]+)", marker)
         wanted = re.match(r"[\w.-]+", name)
-        if extra and wanted and wanted[0] != "ssml":
+        if extra and wanted and wanted[0] != DISTRIBUTION:
             found[extra[1]].append(wanted[0])
     return found
 

@@ -48,17 +48,17 @@ def built(tmp_path_factory):
 
 def test_the_wheel_holds_the_package_and_nothing_else(built):
     (wheel,) = built.glob("*.whl")
-    assert wheel.name == f"ssml-{ssml.__version__}-py3-none-any.whl"
+    assert wheel.name == f"ssml_separation-{ssml.__version__}-py3-none-any.whl"
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-        metadata = archive.read(f"ssml-{ssml.__version__}.dist-info/METADATA").decode()
+        metadata = archive.read(f"ssml_separation-{ssml.__version__}.dist-info/METADATA").decode()
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "ssml").rglob("*.py")}
     assert sources <= names
     data = {"py.typed", "pretrained/tiny.safetensors", "pretrained/tiny.json"}
     assert {f"ssml/{name}" for name in data} <= names
     kept = {str(path.relative_to(ROOT)) for path in (ROOT / "ssml").rglob("*.j2")}
     assert kept and kept <= names
-    assert {name.split("/")[0] for name in names} == {"ssml", f"ssml-{ssml.__version__}.dist-info"}
+    assert {name.split("/")[0] for name in names} == {"ssml", f"ssml_separation-{ssml.__version__}.dist-info"}
     needed = re.findall(r"^Requires-Dist: ([\w-]+)[^;\n]*$", metadata, re.M)
     assert {"torch", "numpy", "soundfile"} <= set(needed)
     assert not {"mlflow", "matplotlib", "pyroomacoustics", "onnx"} & set(needed)
