@@ -58,7 +58,10 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
     assert {f"ssml/{name}" for name in data} <= names
     kept = {str(path.relative_to(ROOT)) for path in (ROOT / "ssml").rglob("*.j2")}
     assert kept and kept <= names
-    assert {name.split("/")[0] for name in names} == {"ssml", f"ssml_separation-{ssml.__version__}.dist-info"}
+    assert {name.split("/")[0] for name in names} == {
+        "ssml",
+        f"ssml_separation-{ssml.__version__}.dist-info",
+    }
     needed = re.findall(r"^Requires-Dist: ([\w-]+)[^;\n]*$", metadata, re.M)
     assert {"torch", "numpy", "soundfile"} <= set(needed)
     assert not {"mlflow", "matplotlib", "pyroomacoustics", "onnx"} & set(needed)
