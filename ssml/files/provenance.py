@@ -7,9 +7,10 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("ssml", "pipeline")
@@ -22,8 +23,10 @@ ASIDE = (
 )  # say what happens, change no result
 
 
-def generator(seed: int, *key: int | str) -> np.random.Generator:
+def generator(seed: int, *key: int | str) -> "np.random.Generator":
     """A generator of its own for `(seed, *key)`, whatever was drawn before, in any process."""
+    import numpy as np  # digests are also asked for where there is none
+
     return np.random.default_rng(int(digest([seed, *key])[:32], 16))
 
 
@@ -78,12 +81,26 @@ def _parsed(module: str) -> tuple[str, frozenset[str]]:
                 docstring.value = ""  # no logic
             case _:
                 pass
-    text = ast.dump(tree)
+    text = _text(tree)
     if path.name == "__init__.py":  # templates and captions beside the code
         for data in sorted(path.parent.iterdir()):
             if data.is_file() and data.suffix not in OTHERS:
                 text += data.name + hashlib.sha256(data.read_bytes()).hexdigest()
     return hashlib.sha256(text.encode()).hexdigest(), frozenset(imports)
+
+
+def _text(node: Any) -> str:
+    """A syntax tree as text that is the same for every version of Python, unlike `ast.dump`.
+
+    Fields that are empty are left out: newer versions have more of them.
+    """
+    if isinstance(node, list):
+        return f"[{', '.join(map(_text, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, [])]
+    inside = ", ".join(f"{name}={_text(value)}" for name, value in fields if name != "kind")
+    return f"{type(node).__name__}({inside})"
 
 
 def modules(module: str) -> list[str]:

@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,24 @@ import pytest
 
 from ssml.files import provenance
 from tests.conftest import ROOT
+
+KNOWN = '''"""A stage."""
+
+from pathlib import Path
+
+import numpy as np
+
+
+def make(x: float, *rest: int, name: str = "a", **more) -> list[str]:
+    """What it makes."""
+    match rest:
+        case [1, 2, *_] if (n := len(rest)) > 2:
+            return [f"{name!r}: {x:.3f} {n}" "and", b"".decode(), u"ü"]
+        case _:
+            async_ = lambda y, /, z=1e-3: y @ z  # why
+    with open(Path(name)) as file, np.errstate(all="ignore"):
+        return [line for line in file if not line.isspace() and -x < 1j.imag <= 2**10]
+'''
 
 
 def test_a_generator_depends_on_its_key_alone():
@@ -82,3 +101,31 @@ def test_a_template_counts_for_the_stage_that_renders_it(project):
     template.write_text(template.read_text() + "<!-- more -->")
     assert digest("report") != before["report"]
     assert digest("score") == before["score"]
+
+
+@pytest.mark.parametrize("version", ["3.12", "3.13", "3.14"])
+def test_every_version_of_python_gives_the_same_digests(version):
+    """What one version made, another does not make again."""
+    python = shutil.which(f"python{version}")
+    stages = ("train", "report", "transcribe")
+    code = f"from ssml.files import provenance; print(*map(provenance.code, {stages!r}))"
+    code = code.replace("provenance.code,", "lambda s: provenance.code('pipeline.' + s),")
+    environment = {**os.environ, "PYENV_VERSION": version}  # where pyenv has several
+    done = python and subprocess.run(
+        [python, "-S", "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    if not done or "pyenv" in done.stderr:
+        pytest.skip(f"needs Python {version}")
+    assert done.stdout.split() == [provenance.code(f"pipeline.{stage}") for stage in stages]
+
+
+def test_the_digest_of_a_known_text_stays(tmp_path, monkeypatch):
+    """A golden value: results that were made before would otherwise all be made again."""
+    (tmp_path / "pipeline").mkdir()
+    (tmp_path / "pipeline/stage.py").write_text(KNOWN)
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    provenance._parsed.cache_clear()
+    try:
+        assert provenance.code("pipeline.stage") == "206e6cc0a7ba4344"
+    finally:
+        provenance._parsed.cache_clear()
