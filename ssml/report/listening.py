@@ -95,7 +95,7 @@ def piece(results: Results, one: Chosen) -> tuple[Piece, dict[str, bytes]]:
         row = _row(results, method, one, audio)
         rows.append(row)
         for track, signal in zip(row.tracks, audio, strict=True):
-            sound = matched(signal, fs)
+            sound = at_level(signal, fs)
             files |= {f"{track.name}.mp3": mp3(sound, fs), f"{track.name}.webp": picture(sound, fs)}
     return Piece(one, info["transcripts"], info["t60_measured"], rows), files
 
@@ -152,7 +152,7 @@ def picture(audio: Audio, fs: int) -> bytes:
     return spectrograms.spectrogram(20 * np.log10(np.abs(spectrum) + 1e-9), top=LEVEL)
 
 
-def matched(audio: Audio, fs: int) -> Audio:
+def at_level(audio: Audio, fs: int) -> Audio:
     """`audio` (samples,) scaled to `LEVEL` where it is not silent, below `PEAK`; 0 stays 0."""
     loud = loudness(audio, fs)
     peak = float(np.abs(audio).max(initial=0))

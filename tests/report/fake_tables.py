@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ssml.config import params
+from ssml.config import params, sections
 from ssml.evaluation.metrics import COLUMNS as METRICS
 from ssml.evaluation.outcomes import CONDITIONS
 from ssml.files import io, provenance
@@ -148,7 +148,7 @@ def _transcripts(test_set: str, method: str, rate: float, n: int, k: int) -> lis
     return rows
 
 
-def _training(root: Path, name: str, variant: params.VariantParams) -> None:
+def _training(root: Path, name: str, variant: sections.VariantParams) -> None:
     own = provenance.generator(3, "training", name)
     rows = []
     for step in range(1, variant.steps + 1):

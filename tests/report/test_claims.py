@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ssml.config import params
+from ssml.config import params, sections
 from ssml.report import claims, results, tables
 from tests.report import fake_tables as fake
 
@@ -60,7 +60,7 @@ def test_another_rule_is_compared_with_its_own_laplace(made):
 
 def test_a_bound_is_no_rival_and_never_the_best(tmp_path):
     chosen = fake.settings()
-    bound = params.MethodParams(model="least-squares", rule="iss", iterations=1)
+    bound = sections.MethodParams(model="least-squares", rule="iss", iterations=1)
     methods = {**chosen.separate.methods, "bound": bound}
     separate = chosen.separate.model_copy(update={"methods": methods})
     chosen = chosen.model_copy(update={"separate": separate})

@@ -56,15 +56,15 @@ def test_silence_around_speech_does_not_make_it_louder():
 
 @pytest.mark.parametrize("gain", [1e-4, 1, 300])
 def test_all_levels_become_the_same(gain):
-    matched = listening.matched(gain * noise(), FS)
+    matched = listening.at_level(gain * noise(), FS)
     assert listening.loudness(matched, FS) == pytest.approx(listening.LEVEL, abs=1e-6)
 
 
 def test_a_click_does_not_clip_and_silence_stays_silent():
     click = 1e-3 * noise()
     click[100] = 1
-    assert np.abs(listening.matched(click, FS)).max() == pytest.approx(listening.PEAK)
-    assert not listening.matched(np.zeros(100), FS).any()
+    assert np.abs(listening.at_level(click, FS)).max() == pytest.approx(listening.PEAK)
+    assert not listening.at_level(np.zeros(100), FS).any()
 
 
 def test_compressed_audio_is_the_same_bytes_again_and_sounds_the_same():
