@@ -95,7 +95,7 @@ def with_card(path):
 
 def trained_by(wildcards):
     """The checkpoint of a learned method."""
-    return with_card(layout.trained(PARAMS.separate.methods[wildcards.method]))
+    return with_card(layout.model_of(PARAMS.separate.methods[wildcards.method]))
 
 
 def started_by(wildcards):
@@ -112,7 +112,7 @@ def separated_by(wildcards):
 def stft_of(wildcards):
     """That of all methods, for one that has no other of its own or of its model."""
     method = PARAMS.separate.methods[wildcards.method]
-    return None if method.stft or layout.trained(method) else PARAMS.separate.stft
+    return None if method.stft or layout.model_of(method) else PARAMS.separate.stft
 
 
 tables_of_all = [

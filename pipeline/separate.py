@@ -21,7 +21,7 @@ def main() -> None:
     method = methods.build(params, arguments.method)
     mixtures = ShardReader(layout.shards(params, arguments.set), params.fs)
 
-    def separated():
+    def outputs():
         for example in progress(mixtures, f"{arguments.method} {arguments.set}", "mixtures"):
             result = methods.separate(
                 method, torch.from_numpy(example.mix), torch.from_numpy(example.reverberant)
@@ -34,7 +34,7 @@ def main() -> None:
                 {"est.flac": encode_flac(gain * est, params.fs), "json": json.dumps(info).encode()},
             )
 
-    write_tar(layout.separated(arguments.method, arguments.set), separated())
+    write_tar(layout.separated(arguments.method, arguments.set), outputs())
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ def write_results(params: Params, variant: str, folder: Path) -> Path:
     shipped = io.sha256(folder / f"{variant}.safetensors")
 
     def uses_it(method: MethodParams) -> bool:
-        path = layout.trained(method)
+        path = layout.model_of(method)
         if path is None or not path.is_file():
             return False
         return path == layout.model(variant) or io.sha256(path) == shipped

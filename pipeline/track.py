@@ -108,12 +108,12 @@ def log(params: Params, row: tables.Row, curve: results.Curve | None, parent: st
 
 
 def times(params: Params) -> list[dict[str, Any]]:
-    """What each stage took, for the report; None where it was not measured."""
+    """The cost of each stage, for the report; None where it was not measured."""
     names = {*params.scenes.sets, *params.separate.methods, *params.train.variants}
     found = durations.stages(names | {layout.MIXTURE, layout.REFERENCE})
     return [
-        {"stage": stage} | {k: None if math.isnan(v) else v for k, v in taken._asdict().items()}
-        for stage, taken in found.items()
+        {"stage": stage} | {k: None if math.isnan(v) else v for k, v in cost._asdict().items()}
+        for stage, cost in found.items()
     ]
 
 
@@ -121,9 +121,9 @@ def seconds_of(method: str, test_set: str) -> dict[str, float]:
     """Seconds of each of the evaluation's jobs."""
     found = {}
     for stage in ("separate", "score", "transcribe"):
-        taken = durations.together([layout.timing(stage, method, test_set)])
-        if taken and math.isfinite(taken.seconds):
-            found[f"seconds/{stage}"] = taken.seconds
+        cost = durations.together([layout.timing(stage, method, test_set)])
+        if cost and math.isfinite(cost.seconds):
+            found[f"seconds/{stage}"] = cost.seconds
     return found
 
 

@@ -9,7 +9,7 @@ from pipeline.arguments import parse
 from ssml.config import layout
 from ssml.data.corpora.grammar import jsgf
 from ssml.evaluation import asr
-from ssml.evaluation.asr.heard import Heard
+from ssml.evaluation.asr.cached import CachedRecogniser
 from ssml.evaluation.outcomes import Outcome, outcomes
 from ssml.files.errors import UserError, run
 from ssml.files.io import write_table
@@ -31,7 +31,9 @@ def main() -> None:
     recogniser = asr.ASR[section.recogniser](grammar=known, **section.options)
     source = code(type(recogniser).__module__)
     key = digest([section.recogniser, section.options, known, source])
-    hear = Heard(recogniser, layout.heard(arguments.method, arguments.set), key)
+    hear = CachedRecogniser(
+        recogniser, layout.transcription_cache(arguments.method, arguments.set), key
+    )
     found = list(outcomes(params, arguments.method, arguments.set, section.mixtures))
     for outcome in found:
         check(outcome)

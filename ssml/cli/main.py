@@ -1,4 +1,4 @@
-"""The command `ssml`: what is typed, checked and printed. Torch is imported by those who use it."""
+"""The command `ssml`: its options, checks and output. Only functions that need torch import it."""
 
 import json
 import os
@@ -47,13 +47,13 @@ Examples:
     ssml separate --sources 2 four-microphones.flac out/
     ssml separate --format flac --json "day-*/*.wav" out/ > done.json
 
-Below each recording stands how the separation looks from outside: how far the
-last iteration still moved, the condition number of the filters, a rough T60,
-and how alike the outputs are; then what may be wrong, and what to try.
+Below each recording stand figures that need no reference: the change by the
+last iteration, the condition number of the demixing matrices, a rough T60, and
+the likeness of the outputs; then hints at what may be wrong, and what to try.
 """
 
-# what the library calls them, in errors -> what is typed
-TYPED = {"n_iter": "--iterations", "n_src": "--sources", "n_fft": "--n-fft", "hop": "--hop"}
+# the library's name of an argument, in its errors -> the option of the command
+OPTIONS = {"n_iter": "--iterations", "n_src": "--sources", "n_fft": "--n-fft", "hop": "--hop"}
 
 app = typer.Typer(help=EXAMPLES, no_args_is_help=False, pretty_exceptions_enable=False)
 Option = typer.Option
@@ -82,27 +82,29 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def console() -> NoReturn:
-    """`main` for a shell: at its end torch is not taken apart, which takes most of a second."""
+    """`main` for a shell. It skips torch's clean-up at exit, which takes most of a second."""
     code = main()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(BrokenPipeError):  # who read it has gone
+        with suppress(BrokenPipeError):  # the reader of the pipe has ended
             stream.flush()
     os._exit(code)
 
 
 def _message(error: Exception) -> str:
     if isinstance(error, UserError):
-        return _as_typed(error)
-    said = getattr(error, "format_message", None)  # what was typed is wrong
-    if said is not None:
-        typed = getattr(error, "ctx", None)
-        usage = f"{typed.get_usage()} ({typed.command_path} --help)" if typed else "(ssml --help)"
-        return f"{said()} {usage}"
+        return _with_options(error)
+    format_message = getattr(error, "format_message", None)  # what was typed is wrong
+    if format_message is not None:
+        context = getattr(error, "ctx", None)
+        usage = (
+            f"{context.get_usage()} ({context.command_path} --help)" if context else "(ssml --help)"
+        )
+        return f"{format_message()} {usage}"
     return f"{type(error).__name__}: {error} (--debug shows where)"
 
 
-def _as_typed(error: UserError) -> str:
-    return re.sub(rf"\b({'|'.join(TYPED)}): ", lambda name: f"{TYPED[name[1]]}: ", str(error))
+def _with_options(error: UserError) -> str:
+    return re.sub(rf"\b({'|'.join(OPTIONS)}): ", lambda name: f"{OPTIONS[name[1]]}: ", str(error))
 
 
 def _complain(message: str) -> None:
@@ -181,16 +183,16 @@ def separate(
     recordings.check_target(target, paths)
     if page:
         pages.check(out, force)
-    drawn = _drawing() if plot else None
+    plotter = _plotter() if plot else None
     done: list[dict[str, Any]] = []
     errors: list[dict[str, str]] = []
     for path in paths:
         try:
-            one = recordings.separate_file(path, target, separator, sources, block, paths, drawn)
+            one = recordings.separate_file(path, target, separator, sources, block, paths, plotter)
         except UserError as error:
             if debug:
                 traceback.print_exc()
-            _complain(message := _as_typed(error))
+            _complain(message := _with_options(error))
             errors.append({"input": str(path), "error": message})
             continue
         done.append(one)
@@ -207,8 +209,8 @@ def separate(
         raise _FailedError(1 if done else 2)
 
 
-def _drawing() -> Callable[[Any], bytes]:
-    """What draws the picture of `--plot`."""
+def _plotter() -> Callable[[Any], bytes]:
+    """The function that draws the picture of `--plot`."""
     try:
         from ssml.report import spectrograms
     except ImportError as error:

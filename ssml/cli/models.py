@@ -1,4 +1,4 @@
-"""The commands `ssml models`, which source models there are, and `ssml export`, files of them."""
+"""The commands `ssml models`, a list of source models, and `ssml export`, a model as a graph."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from ssml.files.errors import UserError
 from ssml.files.io import read_json, read_table
 
 Option = typer.Option
-# said here, not in the classes: a list must not wait for torch
+# stated here, not in the classes: the list must not wait for torch
 CLASSICAL = {
     "laplace": "one weight a frame, 1 / (2 |Y|): heavy tails",
     "gauss": "one weight a frame, F / |Y|²: a loudness that varies over time",
@@ -21,9 +21,9 @@ CLASSICAL = {
 
 
 def resolve(model: str) -> str:
-    """The path of the model that was trained here under that name, or the name as it is.
+    """The path of the model `model` trained in this folder, or `model` itself.
 
-    A name that is shipped means that one, as in Python.
+    The name of a shipped model means the shipped one, as in Python.
     """
     trained = layout.model(model)
     known = "/" in model or model in pretrained.names()
@@ -35,7 +35,7 @@ def models(
         str | None, typer.Argument(help="A source model, by name or path: print its card.")
     ] = None,
 ) -> None:
-    """List the source models that can be named, or print what is known of one.
+    """List the source models, or print the card of one.
 
     Example: ssml models learned-sdr
     """
@@ -44,22 +44,22 @@ def models(
     elif name is not None:
         _print_card(name)
     else:
-        for classical, said in CLASSICAL.items():
-            print(_line(classical, said))
+        for classical, description in CLASSICAL.items():
+            print(_line(classical, description))
         shipped = [pretrained.FOLDER / f"{name}.safetensors" for name in pretrained.names()]
         for file in shipped:
-            print(_line(file.stem, _trained(file)))
+            print(_line(file.stem, _card_line(file)))
         for file in sorted(layout.model("x").parent.glob("*.safetensors")):
             print(
-                _line(str(file) if file.stem in pretrained.names() else file.stem, _trained(file))
+                _line(str(file) if file.stem in pretrained.names() else file.stem, _card_line(file))
             )
 
 
-def _line(name: str, said: str) -> str:
-    return f"{name:20} {said}"
+def _line(name: str, description: str) -> str:
+    return f"{name:20} {description}"
 
 
-def _trained(file: Path) -> str:
+def _card_line(file: Path) -> str:
     try:
         card = read_json(file.with_suffix(".json"))
         stft, network = card["stft"], card["network"]["name"]
@@ -81,10 +81,10 @@ def _print_card(name: str) -> None:
     if tested.is_file():
         print("tested, mean and 95 % interval over mixtures:")
         for row in read_table(tested):
-            print(f"  {_reached(row)}")
+            print(f"  {_result_line(row)}")
 
 
-def _reached(row: dict[str, str]) -> str:
+def _result_line(row: dict[str, str]) -> str:
     """A row of the summary in words."""
 
     def interval(name: str, scale: float, digits: int) -> str:
@@ -94,14 +94,14 @@ def _reached(row: dict[str, str]) -> str:
         )
         return f"{mean} [{low}, {high}]"
 
-    said = (
+    description = (
         f"{row['corpus']} {row['set']}, {row['n_src']} sources, {row['rule']}, "
         f"{row['iterations']} iterations, {row['mixtures']} mixtures: "
         f"SI-SDR {interval('si_sdr', 1, 1)} dB"
     )
     if row["wer"]:
-        said += f", WER {interval('wer', 100, 0)} % by {row['recogniser']}"
-    return said
+        description += f", WER {interval('wer', 100, 0)} % by {row['recogniser']}"
+    return description
 
 
 def export(

@@ -60,12 +60,12 @@ def training(params: Params) -> list[Path]:
 
 
 def checkpoint(variant: str) -> Path:
-    """Where a training goes on from; neither tracked nor versioned."""
+    """The state from which a training resumes; neither tracked nor versioned."""
     return Path(f"checkpoints/{variant}.safetensors")
 
 
-def heard(method: str, name: str) -> Path:
-    """What a transcription has heard so far; neither tracked nor versioned."""
+def transcription_cache(method: str, name: str) -> Path:
+    """The words that a transcription has recognised so far; neither tracked nor versioned."""
     return Path(f"checkpoints/heard/{method}/{name}.jsonl")
 
 
@@ -73,8 +73,8 @@ def model(variant: str) -> Path:
     return Path(f"models/{variant}.safetensors")
 
 
-def trained(method: MethodParams) -> Path | None:
-    """The checkpoint that `method` needs, if its model is a learned one."""
+def model_of(method: MethodParams) -> Path | None:
+    """The trained model that `method` uses; None where its model is not a learned one."""
     if method.model in (*CLASSICAL_NAMES, *BOUND_NAMES):
         return None
     return Path(method.model) if method.is_path else model(method.model)

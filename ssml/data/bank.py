@@ -1,8 +1,8 @@
 """Training mixtures drawn anew at every step: room responses x voices x levels x noise.
 
-The responses are simulated once. Each time its turn comes, a room gets other speakers, other parts
-of their utterances, said faster or slower, brighter or darker, other levels, noise and order of
-microphones, for the cost of some FFTs.
+The room responses are simulated once. Each time a room is used, speakers, parts of their
+utterances, speed, tone, levels, noise and the order of microphones are drawn again. That costs a
+few FFTs.
 """
 
 import io
@@ -26,7 +26,7 @@ from .corpora import Utterance, load
 from .shards import Batch, Tar, latest_cut, positions, turn
 
 KEPT = 1024  # utterances whose audio stays in memory
-OCTAVES = 7  # from half the sampling rate down, whose levels `coloured` changes
+OCTAVES = 7  # from half the sampling rate down, whose levels `colour` changes
 
 
 class Room(NamedTuple):
@@ -37,14 +37,14 @@ class Room(NamedTuple):
 
 
 def encode_room(scene: scenes.Scene, responses: np.ndarray) -> dict[str, bytes]:
-    """What a shard stores of a scene and its responses (K, M, L)."""
+    """The files that a shard stores of a scene and its responses (K, M, L)."""
     data = io.BytesIO()
     np.save(data, responses.astype(np.float32))
     return {"npy": data.getvalue(), "json": json.dumps(scene.to_json(), sort_keys=True).encode()}
 
 
 class Bank:
-    """Rooms of some shards, and the utterances that are heard in them."""
+    """The rooms of some shards, and the utterances to be spoken in them."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Bank:
         redraw: RedrawParams,
         fs: int,
     ) -> None:
-        """The set `chosen`, by `name`, says who speaks and how long; `root`: the audio's folder."""
+        """`chosen`: the set `name`, which says who speaks and how long; `root`: folder of audio."""
         self.chosen, self.noise, self.redraw, self.fs = chosen, noise, redraw, fs
         self.tars = [Tar(path) for path in paths]
         self.keys = [(tar, key) for tar in self.tars for key in tar.parts]
@@ -78,7 +78,7 @@ class Bank:
         return Room(responses, np.array(tar.json(key)["mics"]))
 
     def draw(self, position: int, n_samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Mixture (M, N) and references (K, N) number `position`, by `(seed, position)` alone."""
+        """Mixture (M, N) and references (K, N) at `position`: a function of seed and position."""
         room = self.room(turn(position, len(self), seed))
         rng = generator(seed, "draw", position)
         order = rng.permutation(len(room.mics))
@@ -99,31 +99,33 @@ class Bank:
         rng: np.random.Generator,
         voices: np.random.Generator,
     ) -> np.ndarray:
-        """Images (K, M, N) of parts of random utterances of random speakers, whose speed and tone
-        are drawn from `voices`."""
+        """Images (K, M, N) of parts of random utterances of random speakers.
+
+        Speakers, utterances and parts are drawn from `rng`, speed and tone from `voices`.
+        """
         picks = scenes.pick(self.pool, self.chosen.speakers, rng)
-        # none so fast that less is left of it than the set wants
+        # no utterance becomes shorter than the least length of the set
         least = self.chosen.seconds[0] * self.fs
         speeds = voices.uniform(*self.redraw.speed, len(picks))
         speeds = [min(v, one.samples / least) for v, one in zip(speeds, picks, strict=True)]
-        said = [
+        resampled = [
             replace(one, samples=int(one.samples / v)) for v, one in zip(speeds, picks, strict=True)
         ]
-        length, cuts = scenes.cut(self.chosen, said, self.fs, rng)
+        length, cuts = scenes.cut(self.chosen, resampled, self.fs, rng)
         spoken = min(stop - first for first, stop in cuts)
         start = int(rng.integers(latest_cut(length, spoken, n_samples) + 1))
-        before = min(start, responses.shape[-1] - 1)  # whose reverberation is still heard
+        before = min(start, responses.shape[-1] - 1)  # samples whose reverberation reaches the cut
         dry = np.zeros((len(picks), before + n_samples), np.float32)
         for k, (pick, speed, (first, stop)) in enumerate(zip(picks, speeds, cuts, strict=True)):
-            heard = first + start - before, min(first + start + n_samples, stop)
-            part = at_speed(self.speech(pick), speed, *heard)
+            bounds = first + start - before, min(first + start + n_samples, stop)
+            part = at_speed(self.speech(pick), speed, *bounds)
             dry[k, : len(part)] = part
         tone = voices.uniform(-self.redraw.tone, self.redraw.tone, (len(picks), OCTAVES))
         return mixing.convolve(colour(dry, tone, self.fs), responses, before)
 
 
 def at_speed(speech: np.ndarray, speed: float, first: int, stop: int) -> np.ndarray:
-    """What there is of samples `first` to `stop` of `speech` (N,), said `speed` times as fast."""
+    """Samples `first` to `stop`, as far as they exist, of `speech` (N,) sped up by `speed`."""
     if speed == 1:
         return speech[max(first, 0) : max(stop, 0)]
     part = speech[int(first * speed) : int(np.ceil(stop * speed))]
@@ -131,7 +133,7 @@ def at_speed(speech: np.ndarray, speed: float, first: int, stop: int) -> np.ndar
 
 
 def colour(dry: np.ndarray, tone: np.ndarray, fs: int) -> np.ndarray:
-    """Each source (K, N) louder by `tone` (K, octaves) dB at fs / 2 and octaves below."""
+    """Sources (K, N) with gains `tone` (K, octaves) in dB at fs / 2 and at the octaves below."""
     if not tone.any():
         return dry
     n_fft = int(fft.next_fast_len(dry.shape[-1] + fs // 10, real=True))  # type: ignore[arg-type]
@@ -145,7 +147,7 @@ def colour(dry: np.ndarray, tone: np.ndarray, fs: int) -> np.ndarray:
 def draw_batch(
     bank: Bank, step: int, size: int, n_samples: int, seed: int, rank: int = 0, ranks: int = 1
 ) -> Batch:
-    """Batch number `step`, or a process's part: each room once an epoch, never with old speech."""
+    """Batch number `step`, or one process's part of it: each room once an epoch, new speech."""
     drawn = [bank.draw(p, n_samples, seed) for p in positions(step, size, rank, ranks)]
     mix, ref = zip(*drawn, strict=True)
     return Batch(np.stack(mix).astype(np.float32), np.stack(ref).astype(np.float32))

@@ -22,18 +22,18 @@ class ImagesAndNoise(NamedTuple):
 def convolve(dry: np.ndarray, responses: np.ndarray, before: int = 0) -> np.ndarray:
     """Images (K, M, N - before) of dry sources (K, N) by responses (K, M, L), in one batch of FFTs.
 
-    before: samples at the start that are only there to be heard as reverberation of what follows;
-    the precision is that of the arguments.
+    before: samples at the start of `dry` that are left out of the images, and only contribute
+    reverberation to the samples after them. The precision is that of the arguments.
     """
     N = dry.shape[-1]
-    # what wraps around falls on samples that are dropped
+    # circular convolution wraps only onto the samples that are left out
     n_fft = int(fft.next_fast_len(N + max(responses.shape[-1] - 1 - before, 0), real=True))  # type: ignore[arg-type]
     spectra = fft.rfft(dry, n_fft)[:, None] * fft.rfft(responses, n_fft)  # type: ignore[operator]
     return fft.irfft(spectra, n_fft)[..., before:N]  # type: ignore[index]
 
 
 def silent(images: np.ndarray) -> np.ndarray:
-    """Which of the images (K, M, N) have no energy at the reference microphone: their indices."""
+    """Indices of the images (K, M, N) without energy at the reference microphone."""
     return np.flatnonzero((images[:, 0] ** 2).sum(-1) <= 0)
 
 

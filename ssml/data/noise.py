@@ -1,4 +1,4 @@
-"""Noise at the microphones, of any level: diffuse, white, or recordings."""
+"""Noise at the microphones, of arbitrary level: diffuse, white, or recorded."""
 
 import numpy as np
 from scipy import fft
@@ -7,7 +7,7 @@ from ssml.config.layout import recordings
 from ssml.files.io import read_audio
 
 SPEED_OF_SOUND = 343.0  # m / s
-FREQUENCIES = 1025  # at which coherence is computed; it is smooth for arrays of some decimetres
+FREQUENCIES = 1025  # at which coherence is computed: it is smooth for arrays of a few decimetres
 
 
 def at_microphones(
@@ -16,7 +16,7 @@ def at_microphones(
     """Noise of `kind` at microphones (M, 3) in m, as long as `speech` (N,): (M, N).
 
     kind: `white`, `diffuse` with the spectrum of `speech`, or a folder of recordings. Raises
-    `UserError` where that holds none.
+    `UserError` where the folder holds no recordings.
     """
     if kind == "white":
         return rng.standard_normal((len(mics), len(speech)))
@@ -48,7 +48,7 @@ def _mixing(mics: np.ndarray, fs: int) -> np.ndarray:
     distance = np.linalg.norm(mics[:, None] - mics[None], axis=-1)
     frequency = np.linspace(0, fs / 2, FREQUENCIES)[:, None, None]
     coherence = np.sinc(2 * frequency * distance / SPEED_OF_SOUND)
-    # at 0 Hz all microphones hear the same: singular but for this
+    # at 0 Hz the coherence of all microphones is 1: singular without loading
     return np.linalg.cholesky(coherence + 1e-6 * np.eye(len(mics)))
 
 
@@ -60,13 +60,13 @@ def _spectrum(speech: np.ndarray) -> np.ndarray:
 
 
 def _at_bins(values: np.ndarray, bins: int) -> np.ndarray:
-    """Values at frequencies from 0 to half the rate, interpolated to so many more: float32."""
+    """Values at equal steps from 0 to half the rate, interpolated to `bins` points; float32."""
     places = np.linspace(0, 1, bins), np.linspace(0, 1, len(values))
     return np.interp(*places, values).astype(np.float32)
 
 
 def _recorded(kind: str, M: int, N: int, rng: np.random.Generator, fs: int) -> np.ndarray:
-    """A random cut of a random recording; of a mono one, independent cuts."""
+    """A random cut (M, N) of a random recording; of a mono recording, M independent cuts."""
     files = recordings(kind)
     audio, _ = read_audio(files[rng.integers(len(files))], fs)
     repeats = int(np.ceil(2 * N / audio.shape[1]))

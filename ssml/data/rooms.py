@@ -1,4 +1,4 @@
-"""Scene -> Mixture by the image-source model: the only module that imports pyroomacoustics."""
+"""Scene -> mixture by the image source method: the only module that imports pyroomacoustics."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def responses(scene: Scene, fs: int, max_order: int) -> list[list[np.ndarray]]:
             absorption, order = pra.inverse_sabine(scene.t60, scene.room)
         except ValueError as error:
             raise UserError(
-                f"scenes: {scene.id}: no walls give a T60 of {scene.t60} s in a room of "
+                f"scenes: {scene.id}: no wall absorption gives a T60 of {scene.t60} s in a room of "
                 f"{scene.room} m; raise `t60` or shrink the room"
             ) from error
     else:
@@ -101,7 +101,7 @@ def render(
     seed: int,
     fs: int,
 ) -> StoredMixture:
-    """Simulate `scene` with its utterances' audio below `root`, as what a shard stores."""
+    """Simulate `scene` with the audio of its utterances in the folder `root`, for a shard."""
     dry = np.zeros((len(utterances), scene.n_samples), np.float32)
     for k, (utterance, (start, stop)) in enumerate(zip(utterances, scene.cuts, strict=True)):
         speech = load(utterance, root)[start:stop]

@@ -1,7 +1,7 @@
 """Utterances and parameters -> scenes: who speaks where, in which room. Numbers only.
 
-The ranges are those of the generator `create_wsj1_2345_db`: see `params.yaml`, section `scenes`.
-Each scene has a generator of its own, so it does not depend on the others, nor on their order.
+The ranges are those of `create_wsj1_2345_db`: see `params.yaml`, section `scenes`. Each scene has
+its own random generator, so it depends neither on other scenes nor on their order.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,12 +19,12 @@ from ssml.files.provenance import generator
 from .corpora import Utterance
 
 Point = tuple[float, float, float]
-WALL = 0.2  # m, that speakers and microphones keep from the walls
+WALL = 0.2  # m, least distance of speakers and microphones from the walls
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A mixture before it is audio; lengths in m, times in s, levels in dB."""
+    """The numbers that a mixture is simulated from; lengths in m, times in s, levels in dB."""
 
     id: str
     n_samples: int
@@ -51,11 +51,11 @@ class Scene:
 
 
 def read(path: Path | str) -> list[Scene]:
-    """The scenes of a shard; a `UserError` names the file that holds something else."""
+    """The scenes of a shard; raises `UserError` where the file holds something else."""
     try:
         return [Scene.from_json(line) for line in read_lines(path)]
     except (AttributeError, KeyError, TypeError) as error:
-        message = f"{path}: holds what is no scene ({error!r}); delete it and run again"
+        message = f"{path}: holds a line that is no scene ({error!r}); delete it and run again"
         raise UserError(message) from error
 
 
@@ -104,7 +104,7 @@ def pool(
 ) -> dict[str, list[Utterance]]:
     """Utterances that fit the set `name`, by speaker.
 
-    Raises `UserError` if those are too few speakers.
+    Raises `UserError` if there are too few such speakers.
     """
     low, high = chosen.seconds[0] * fs, chosen.seconds[1] * fs
     found: dict[str, list[Utterance]] = {}
@@ -132,7 +132,7 @@ def pick(
 def cut(
     chosen: SetParams, picks: Sequence[Utterance], fs: int, rng: np.random.Generator
 ) -> tuple[int, tuple[tuple[int, int], ...]]:
-    """Length of the mixture, and the part that is used of each utterance."""
+    """Length of the mixture in samples, and of each utterance the first sample used and the end."""
     lengths = [pick.samples for pick in picks]
     if chosen.length == "max":
         return max(lengths), tuple((0, length) for length in lengths)
@@ -148,7 +148,7 @@ def cut(
 def _place(
     params: ScenesParams, K: int, rng: np.random.Generator, id: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Room (3,), microphones (K, 3) and speakers (K, 3) that keep all distances."""
+    """Room (3,), microphones (K, 3) and speakers (K, 3), in m, that satisfy all constraints."""
     failures: dict[str, int] = {}
     for _ in range(params.tries):
         room = np.array(

@@ -1,4 +1,4 @@
-"""Shards of rendered mixtures, tar files that `webdataset` reads too; batches drawn from them."""
+"""Shards of simulated mixtures, as tar files that `webdataset` also reads; batches from them."""
 
 import io
 import json
@@ -16,7 +16,7 @@ from ssml.files.provenance import generator
 
 
 class StoredMixture(NamedTuple):
-    """A stored mixture."""
+    """A mixture as a shard stores it."""
 
     mix: np.ndarray  # (M, N)
     reverberant: np.ndarray  # (K, N), the references
@@ -67,11 +67,11 @@ class Tar:
         key, _, extension = member.name.partition(".")
         known = self.parts.setdefault(key, {})
         if not member.isreg() or "/" in member.name or not key or extension in known:
-            raise tarfile.ReadError(f"member '{member.name}' is of no shard")
+            raise tarfile.ReadError(f"member '{member.name}' does not belong in a shard")
         known[extension] = (member.offset_data, member.size)
 
     def _check_end(self) -> None:
-        """A tar that was cut between two members lacks the two blocks of zeros at its end."""
+        """Raise `ReadError` for a file cut between two members: it lacks the zeros at its end."""
         places = [place for parts in self.parts.values() for place in parts.values()]
         if not places:
             raise tarfile.ReadError("holds nothing")
@@ -103,7 +103,7 @@ class Tar:
 
 
 class ShardReader:
-    """The mixtures of some shards, in order, decoded when asked for."""
+    """The mixtures of some shards, in order; audio is decoded on access."""
 
     def __init__(self, paths: Iterable[Path | str], fs: int) -> None:
         self.fs = fs
@@ -132,21 +132,22 @@ class ShardReader:
 
 
 def positions(step: int, size: int, rank: int = 0, ranks: int = 1) -> range:
-    """The numbers of the mixtures of a batch, or of the part of it that is one process's."""
+    """The positions of the mixtures of a batch, or of one process's part of it."""
     first, last = (step * size + size * part // ranks for part in (rank, rank + 1))
     return range(first, last)
 
 
 def turn(position: int, count: int, seed: int) -> int:
-    """Which of `count` mixtures or rooms is number `position`: each once an epoch, in any order."""
+    """Index of the mixture or room at `position`: each of `count` once an epoch, shuffled."""
     epoch, place = divmod(position, count)
     return int(generator(seed, "epoch", epoch).permutation(count)[place])
 
 
 def latest_cut(length: int, heard: int, n_samples: int) -> int:
-    """The last sample that a cut of a mixture of `length` samples may begin with.
+    """The latest first sample of a cut of `n_samples` from a mixture of `length` samples.
 
-    There every source, all of which are heard for `heard` samples, has a quarter of a cut to say.
+    All sources speak in the first `heard` samples of the mixture. In the latest cut every source
+    still speaks for a quarter of the cut.
     """
     return max(min(length - n_samples, heard - n_samples // 4), 0)
 
@@ -162,9 +163,9 @@ def draw_batch(
 ) -> Batch:
     """Batch number `step`: random cuts of mixtures, every mixture once an epoch.
 
-    Of `ranks` processes, each gets its own part of the batch. Depends on `(seed, step)` alone, so
-    training resumes without a state. A mixture shorter than `n_samples` is padded with zeros at
-    its end.
+    Each of `ranks` processes gets its own part of the batch. The batch depends on `(seed, step)`
+    alone, so training resumes without a state. A mixture shorter than `n_samples` is padded with
+    zeros at its end.
     """
     mix, ref = [], []
     for position in positions(step, size, rank, ranks):

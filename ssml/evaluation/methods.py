@@ -38,7 +38,7 @@ def build(params: Params, name: str) -> Method:
         known = ", ".join(sorted(params.separate.methods))
         raise UserError(f"separate.methods: no '{name}' among {known}")
     method = params.separate.methods[name]
-    rule, path = UPDATES[method.rule], layout.trained(method)
+    rule, path = UPDATES[method.rule], layout.model_of(method)
     if path is not None:
         trained = checkpoint.load(path)
         network = trained.network.to(checkpoint.device())
@@ -52,13 +52,13 @@ def build(params: Params, name: str) -> Method:
 def iterations_to_measure(iterations: int) -> set[int]:
     """The iterations whose SI-SDR is measured: the first 20, then each tenth, and the last.
 
-    To project back, go back to samples and measure costs more than an iteration.
+    Projection back, inverse STFT and SI-SDR cost more than an iteration.
     """
     return {*range(min(iterations, 20) + 1), *range(30, iterations, 10), iterations}
 
 
 def _images(method: Method, X: Tensor, S: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """Spectra of the outputs (K, F, T) after each of the `followed` iterations, 0 being X."""
+    """Yield iteration and outputs (K, F, T), for `iterations_to_measure`; iteration 0 gives X."""
     if method.model == "least-squares":
         yield from enumerate((X, bounds.least_squares(X, S)))
         return
@@ -76,14 +76,14 @@ def separate(method: Method, mix: Tensor, ref: Tensor) -> Separated:
     mix, ref = mix.to(device), ref.to(device)
     # before the first iteration every output is the mixture, at the reference microphone
     curve, est, order = {}, mix[:1].expand_as(mix), torch.arange(len(ref))
-    # contiguous, which torch's STFT is not: else each iteration that is measured copies every bin
+    # torch's STFT is not contiguous: each measured iteration would copy every bin
     X, S = (method.stft.forward(audio).contiguous() for audio in (mix, ref))
     for i, Y in _images(method, X, S):
         est = method.stft.inverse(Y, mix.shape[-1]) if i else est
         matrix = si_sdr_matrix(est.double(), ref.double())
         order = pit(-torch.nan_to_num(matrix, nan=-1e3))[1]
         curve[i] = matrix[order, torch.arange(len(ref))].tolist()
-    # filters that are no numbers give silence: see `demixing.project_back`
+    # non-finite demixing matrices give silence: see `demixing.project_back`
     failed = not bool(torch.isfinite(est).all() and est.any(-1).all())
     est = torch.zeros_like(ref) if failed else est[order]
     return Separated(est.cpu(), curve, failed)

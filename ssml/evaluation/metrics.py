@@ -6,7 +6,7 @@ give. Every metric, loss and claim of this project is against it; the anechoic i
 and used by none. Estimates come in the order of the references, so no metric chooses a permutation
 of its own.
 
-What computes them is imported where it is used: the report asks for their names alone.
+The packages that compute metrics are imported where they are used: the report needs only names.
 """
 
 import warnings
@@ -63,7 +63,7 @@ def stoi(est: np.ndarray, ref: np.ndarray, fs: int, taps: int) -> dict[str, np.n
             return float("nan")
 
     with warnings.catch_warnings():
-        warnings.simplefilter("error", RuntimeWarning)  # how it says that there is too little
+        warnings.simplefilter("error", RuntimeWarning)  # pystoi's sign of too little speech
         return {"stoi": np.array([one(e, r) for e, r in zip(est, ref, strict=True)])}
 
 
@@ -78,7 +78,7 @@ def pesq(est: np.ndarray, ref: np.ndarray, fs: int, taps: int) -> dict[str, np.n
     except ImportError:
         raise UserError(f"score.pesq: pesq is not installed; {install('pesq')}") from None
     if fs not in PESQ_BANDS:
-        raise UserError(f"score.pesq: {fs} Hz, but PESQ is of 16000 or 8000 Hz; set it to false")
+        raise UserError(f"score.pesq: PESQ needs 16000 or 8000 Hz, not {fs} Hz; set it to false")
     found = [
         package.pesq(fs, r, e, PESQ_BANDS[fs], on_error=package.PesqError.RETURN_VALUES)
         for e, r in zip(est, ref, strict=True)
@@ -92,7 +92,7 @@ COLUMNS = ("si_sdr", "sdr", "sir", "sar", "stoi", "pesq")
 
 
 def failure(est: np.ndarray) -> Literal["", "not finite", "silent"]:
-    """What makes estimates (K, N) no separation at all: '' where nothing does."""
+    """Why estimates (K, N) are a failed separation; '' where they are not."""
     if not np.isfinite(est).all():
         return "not finite"
     return "" if est.any(axis=-1).all() else "silent"
@@ -103,7 +103,7 @@ def measure(
 ) -> list[dict[str, float]]:
     """Every metric of every source, one dict a source; all nan where one estimate is a failure.
 
-    pesq: measure it too; nan else.
+    pesq: measure PESQ too; otherwise it is nan.
     """
     columns = dict.fromkeys(COLUMNS, np.full(len(est), np.nan))
     if not failure(est):

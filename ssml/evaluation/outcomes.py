@@ -1,6 +1,6 @@
-"""Test sets as a method left them: pairs of stored estimates and references, pseudo-methods too.
+"""The stored estimates of a method on a test set, each with its reference and conditions.
 
-And the conditions that each pair was made under, by which the report breaks its numbers down.
+Pseudo-methods are included. The report breaks its numbers down by the conditions.
 """
 
 from collections.abc import Collection, Iterator
@@ -14,11 +14,11 @@ from ssml.data.shards import ShardReader, Tar
 
 CONDITIONS = ("t60", "overlap", "distance", "level", "snr", "speaker", "sex")
 FRAME = 0.032  # s
-ACTIVE = 40  # dB that a frame in which someone talks may be below the speaker's loudest
+ACTIVE = 40  # dB by which a frame with speech may be below the speaker's loudest frame
 
 
 class Outcome(NamedTuple):
-    """One test mixture and what a method made of it; est[k] belongs to ref[k]."""
+    """One test mixture and a method's estimates of its sources; est[k] belongs to ref[k]."""
 
     info: dict[str, Any]  # of the mixture
     est: np.ndarray  # (K, N)
@@ -34,9 +34,10 @@ def outcomes(
     limit: int | None = None,
     only: Collection[str] | None = None,
 ) -> Iterator[Outcome]:
-    """The outcomes of `method` on the set `name`, the first `limit` of them, or `only` those ids.
+    """Yield the outcomes of `method` on the set `name`: the first `limit`, or the ids in `only`.
 
-    `mixture` is the reference microphone for every source, `reference` the references themselves.
+    The pseudo-method `mixture` estimates every source by the reference microphone's signal, and
+    `reference` by the source's reference.
     """
     mixtures = ShardReader(layout.shards(params, name), params.fs)
     stored = None
@@ -60,7 +61,7 @@ def outcomes(
 
 
 def conditions(outcome: Outcome, source: int, fs: int) -> dict[str, Any]:
-    """`CONDITIONS` of one source: T60 as measured in s, distance from microphone 0 in m, dB."""
+    """`CONDITIONS` of one source: measured T60 in s, distance to microphone 0 in m, dB."""
     info = outcome.info
     place, mic = np.array(info["speakers"][source]), np.array(info["mics"][0])
     return {
@@ -75,7 +76,7 @@ def conditions(outcome: Outcome, source: int, fs: int) -> dict[str, Any]:
 
 
 def overlap(ref: np.ndarray, fs: int) -> float:
-    """Of the frames of ref (K, N) in which anyone talks, the part in which two or more do."""
+    """Share of the frames with speech in ref (K, N) in which two or more speakers talk."""
     size = int(FRAME * fs)
     frames = ref[:, : ref.shape[1] // size * size].reshape(len(ref), -1, size)
     power = np.square(frames.astype(np.float64)).mean(axis=-1)

@@ -61,19 +61,19 @@ def _sibling(path: Path) -> tuple[int, Path]:
         with suppress(OSError):  # its writer has renamed it meanwhile
             handle = os.open(left, os.O_RDWR)
             try:
-                if _locked(handle, wait=False):
+                if _lock(handle, wait=False):
                     left.unlink()
             finally:
                 os.close(handle)
     while True:
         handle, name = tempfile.mkstemp(PART, f".{path.name}.", path.parent)
-        _locked(handle, wait=True)
+        _lock(handle, wait=True)
         if os.fstat(handle).st_nlink:  # else removed as a dead writer's before it was locked
             return handle, Path(name)
         os.close(handle)
 
 
-def _locked(handle: int, wait: bool) -> bool:
+def _lock(handle: int, wait: bool) -> bool:
     """Whether the open file is locked now; never where the file system has no locks.
 
     Nor on Windows, where a lock keeps the writer itself out of its file.

@@ -27,15 +27,15 @@ class Demixing(NamedTuple):
         return demixing.apply(self.W, self.X)
 
     def projected_back(self, mic: int = 0) -> "Demixing":
-        """The same with outputs that are the sources' images at microphone `mic`."""
+        """The state whose outputs are the sources' images at microphone `mic` (projection back)."""
         return self._replace(W=demixing.project_back(self.W, mic))
 
 
 def iterate(X: Tensor, model: SourceModel, rule: Rule, n_iter: int) -> Iterator[Demixing]:
     """Yield the state before the first and after each of `n_iter` iterations.
 
-    X (..., M, F, T) complex. Scale of X does not matter, where its square can be told from 0 and
-    infinity: the outputs' scale is arbitrary until `projected_back`.
+    X (..., M, F, T) complex. Its scale does not matter as long as its square neither underflows nor
+    overflows. The scale of the outputs is arbitrary until `projected_back`.
     """
     L, filters = _sphere(X, model, rule, n_iter)
     inverse = torch.linalg.inv(L)
@@ -48,8 +48,8 @@ def demix(
 ) -> Demixing:
     """The state after `n_iter` iterations, see `iterate`.
 
-    recompute: for a gradient keep the filters alone, and compute each iteration again on the way
-    back: memory does not grow with their number (Saijo & Scheibler 2022).
+    recompute: store only the demixing matrices of each iteration, and compute the iteration again
+    in the backward pass. Memory then does not grow with `n_iter` (Saijo & Scheibler 2022).
     """
     L, filters = _sphere(X, model, rule, n_iter, recompute)
     *_, W = filters
@@ -59,9 +59,9 @@ def demix(
 def _sphere(
     X: Tensor, model: SourceModel, rule: Rule, n_iter: int, recompute: bool = False
 ) -> tuple[Tensor, Iterator[Tensor]]:
-    """L (..., F, M, M) of `demixing.sphere`, and the filters of the sphered mixture.
+    """L (..., F, M, M) of `demixing.sphere`, and the demixing matrices of the sphered mixture.
 
-    They are those of each iteration, or if `recompute`, of the last alone.
+    There is a matrix for each iteration, or with `recompute` only that of the last.
     """
     norm = torch.linalg.vector_norm(torch.view_as_real(X), dim=(-4, -3, -2, -1))
     level = norm / math.prod(X.shape[-3:]) ** 0.5
@@ -82,7 +82,7 @@ def _sphere(
 
 
 def _filters(P: Tensor, W: Tensor, step: Callable, n_iter: int) -> Iterator[Tensor]:
-    """The filters before the first and after each iteration."""
+    """The demixing matrices before the first and after each iteration."""
     memory = None
     yield W
     for _ in range(n_iter):
@@ -91,7 +91,7 @@ def _filters(P: Tensor, W: Tensor, step: Callable, n_iter: int) -> Iterator[Tens
 
 
 def _step(W: Tensor, P: Tensor, memory: Any, model: SourceModel, rule: Rule) -> tuple[Tensor, Any]:
-    """The reference of an iteration, on any device and differentiable."""
+    """One iteration in plain torch, on any device, differentiable: the kernels must match it."""
     U, memory = model(demixing.power(W, P), memory)
     A = rule(demixing.covariance(W, U, P))
     return (A[..., :, :, None] * W[..., None, :, :]).sum(-2), memory  # A W

@@ -1,4 +1,4 @@
-"""What the references allow: bounds that no source model without them can be expected to pass."""
+"""Bounds from the references: a source model without references is not expected to exceed them."""
 
 from typing import Any
 
@@ -7,18 +7,18 @@ from torch import Tensor
 
 from . import demixing
 
-FLOOR = 1e-2  # of a source's mean power: less weighs its pauses alone
+FLOOR = 1e-2  # of a source's mean power: a lower floor gives all weight to its pauses
 
 
 class TrueSource:
     """A source model that knows the sources: `U = 1 / (|S|^2 + floor)`, whatever the outputs are.
 
-    With it an iteration solves the same problem each time: it converges to the filters that the
-    best surrogate of a variance for each bin and frame would give.
+    Every iteration solves the same problem. The iterations converge to the demixing matrices that
+    a perfect estimate of the variance in each bin and frame would give.
     """
 
     def __init__(self, S: Tensor) -> None:
-        """S (..., K, F, T): the references' spectra."""
+        """S (..., K, F, T): the STFT of the references."""
         power = torch.view_as_real(S).square().sum(-1)
         self.weights = 1 / (power + FLOOR * power.mean((-2, -1), keepdim=True))
 
@@ -27,9 +27,10 @@ class TrueSource:
 
 
 def least_squares(X: Tensor, S: Tensor) -> Tensor:
-    """The outputs `W X` (..., K, F, T) nearest to the references S, by any W: `C_SX C_XX^-1`.
+    """The outputs `W X` (..., K, F, T) with least squared error against S: `W = C_SX C_XX^-1`.
 
-    Computed in double precision; a trace of 1e-9 keeps silent bins solvable.
+    The matrices are solved in double precision. Their diagonal is loaded by 1e-9 of the channels'
+    mean power, so that silent bins can be solved.
     """
     x, s = (A.transpose(-3, -2).to(torch.complex128) for A in (X, S))
     C = x @ x.mH

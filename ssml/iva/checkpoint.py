@@ -1,4 +1,4 @@
-"""Trained source models on disk: weights as safetensors, and a JSON beside them that says which.
+"""Trained source models on disk: weights as safetensors, and their card, a JSON file beside them.
 
 Nothing is ever unpickled.
 """
@@ -58,9 +58,9 @@ def build(args: Mapping[str, Any], bins: int) -> nn.Module:
 
 
 def save(path: Path | str, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
-    """Write the network's tensors to `path` and its card beside them.
+    """Write the network's tensors to `path` and its card beside it.
 
-    The card says `network`, `stft`, and whatever is worth knowing of the training.
+    The card holds `network`, `stft`, and the facts of the training.
     """
     path = Path(path)
     data = save_tensors({key: value.detach().cpu().contiguous() for key, value in tensors.items()})
@@ -71,7 +71,7 @@ def save(path: Path | str, tensors: Mapping[str, Tensor], card: Mapping[str, Any
 def load(path: Path | str) -> Trained:
     """Read a trained source model, in evaluation mode, on the CPU.
 
-    Raises `UserError` if a file is missing, or is not what `save` writes.
+    Raises `UserError` if a file is missing or was not written by `save`.
     """
     path = Path(path)
     if not path.is_file():
@@ -97,9 +97,10 @@ def load(path: Path | str) -> Trained:
 
 
 def begin(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Give `network` the weights of another, which may lack some of its own: those stay.
+    """Copy the weights `tensors` of another network into `network`.
 
-    Raises `UserError` if the other has weights that it lacks, or of another shape.
+    Weights of `network` that are not in `tensors` keep their values. Raises `UserError` if
+    `tensors` holds weights that `network` lacks, or weights of another shape.
     """
     try:
         unknown = network.load_state_dict(tensors, strict=False).unexpected_keys
@@ -119,7 +120,7 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
 
 
 def parameters(network: nn.Module) -> int:
-    """Number of trained values."""
+    """Number of trained parameters."""
     return sum(value.numel() for value in network.parameters() if value.requires_grad)
 
 

@@ -1,14 +1,14 @@
 """Demixing as linear algebra on the mixture's outer products: the only code on (F, T) data.
 
-Weights and powers need the outputs only through `|Y|^2`, and the covariances only through `X X^H`.
-Both are linear in `X X^H`, which no iteration changes. So it is formed once, as M x M real numbers
-a bin, and an iteration is two real matrix products:
+Source models read the outputs only through `|Y|^2`, and the weighted covariances depend on the
+mixture only through `X X^H`. Both are linear in `X X^H`, which no iteration changes. It is formed
+once, as M x M real numbers for each bin and frame, and an iteration is two real matrix products:
 
     |Y[k]|^2 = sum_ij W[k,i] conj(W[k,j]) (X X^H)[i,j]        (a quadratic form)
     V[k]     = mean_t U[k,t] (X X^H)[t]                        (weighted covariance)
 
-and the covariance of the outputs that a rule wants is `G[k] = W V[k] W^H`. The mixture is sphered
-first: quadratic forms of nearly equal channels would cancel all digits that float32 has.
+The covariance of the outputs, which update rules read, is `G[k] = W V[k] W^H`. The mixture is
+sphered first: in quadratic forms of nearly equal channels all digits of float32 would cancel.
 """
 
 import torch
@@ -77,10 +77,10 @@ def apply(W: Tensor, X: Tensor) -> Tensor:
 
 
 def project_back(W: Tensor, mic: int = 0) -> Tensor:
-    """Scale the rows of W (..., F, K, M) so that each output is the source's image at `mic`.
+    """Projection back: scale W (..., F, K, M) so that outputs are the sources' images at `mic`.
 
-    `W[k] <- (W^-1)[mic, k] W[k]`; in double precision, as W may be ill-conditioned. Where W has no
-    inverse (silence, identical channels) rows that cannot be scaled become zero.
+    `W[k] <- (W^-1)[mic, k] W[k]`, in double precision, as W may be ill-conditioned. Where W has no
+    inverse (silence, identical channels), the rows that cannot be scaled become zero.
     """
     norms = W.abs().square().sum(-1, keepdim=True).sqrt()
     unit = (W / norms.clamp_min(torch.finfo(norms.dtype).tiny)).to(torch.complex128)

@@ -11,7 +11,7 @@ def pack(R: Tensor) -> Tensor:
 
 
 def unpack(H: Tensor) -> Tensor:
-    """The Hermitian matrices (..., M, M) that `pack` gave as real ones."""
+    """The inverse of `pack`: real (..., M, M) -> Hermitian (..., M, M)."""
     upper, lower = H.triu(1), H.tril(-1)
     real = H.triu() + upper.mT
     return torch.complex(real, lower.mT - lower)
@@ -53,9 +53,9 @@ def outer_transform(G: Tensor, v: Tensor, k: int) -> Tensor:
 def pencil2(A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
     """Vectors h (..., 2) of `A h = a B h` for the larger and the smaller a; A, B (..., 2, 2) > 0.
 
-    With `B = L L^H` they come from the orthogonal eigenvectors of `L^-1 A L^-H`, the second being
-    made orthogonal to the first: even where both eigenvalues are equal to rounding, the two stay
-    far from parallel.
+    With `B = L L^H`, the vectors are `L^-H` times the eigenvectors of `L^-1 A L^-H`. The second
+    eigenvector is made orthogonal to the first: both stay far from parallel even where the two
+    eigenvalues are equal up to rounding.
     """
     eps, tiny = torch.finfo(A.real.dtype).eps, torch.finfo(A.real.dtype).tiny ** 0.5
     l00 = B[..., 0, 0].real.clamp_min(tiny).sqrt()

@@ -1,8 +1,8 @@
 """LOSSES: costs of estimates against references, minimised over permutations.
 
-A loss takes pairs `(est, ref)` of sources and gives the cost of every pairing, (..., K, K); `pit`
-takes the best assignment. Estimates and references are given both as signals and as spectrograms,
-each loss uses its own.
+A loss maps estimates and references to the cost of every pair, (..., K, K). `pit` chooses the best
+assignment. Estimates and references are given both as signals and as spectra: each loss uses one
+of the two.
 """
 
 import itertools
@@ -25,7 +25,7 @@ def si_sdr_matrix(est: Tensor, ref: Tensor, clamp: float | None = None) -> Tenso
     """SI-SDR in dB of every estimate against every reference, (..., K, N) -> (..., K_est, K_ref).
 
     `10 log10(c / (1 - c))` with `c` the squared cosine of the angle between the two (Le Roux et
-    al. 2019). `clamp` bounds it to +-clamp dB. Silence gives -inf, or -clamp.
+    al. 2019). With `clamp`, values are within +-`clamp` dB. Silence gives -inf, or -`clamp`.
     """
     tiny = torch.finfo(est.dtype).tiny
     power = est.square().sum(-1)[..., :, None] * ref.square().sum(-1)[..., None, :]
@@ -41,9 +41,10 @@ def sdr(est: Sources, ref: Sources) -> Tensor:
 
 
 def coherence(est: Sources, ref: Sources) -> Tensor:
-    """`1 - mean_f c_f` of the spectrograms (Li et al. 2020); (..., K, K), in [0, 1].
+    """`1 - mean_f c_f` of the spectra (Li et al. 2020); (..., K, K), in [0, 1].
 
-    `c_f = |sum_t Y S*| / sqrt(sum_t |Y|^2 sum_t |S|^2)`: blind to scale and phase in every bin.
+    `c_f = |sum_t Y S*| / sqrt(sum_t |Y|^2 sum_t |S|^2)` does not depend on the scale and the phase
+    of a bin.
     """
     Y, S = est.spectra.transpose(-3, -2), ref.spectra.transpose(-3, -2)  # (..., F, K, T)
     tiny = torch.finfo(Y.real.dtype).eps ** 2

@@ -1,8 +1,9 @@
-"""Unrolled iterations whose memory does not grow: filters are kept, the rest computed again.
+"""Unrolled iterations whose memory does not grow with their number (Saijo & Scheibler 2022).
 
-Saijo & Scheibler 2022. `torch.utils.checkpoint` of each iteration keeps as little, but leaves its
-records between the large arrays, so that the allocator cannot reuse what was freed around them:
-a process would still grow with the iterations. Here they are one array.
+The demixing matrices of each iteration are stored; everything else is computed again in the
+backward pass. `torch.utils.checkpoint` around each iteration stores as little, but allocates it
+between the large arrays, which keeps the allocator from using the freed memory again: a process
+would still grow with the iterations. Here the stored matrices are one array.
 """
 
 import copy
@@ -22,9 +23,9 @@ Step = Callable[..., tuple[Tensor, Any]]
 def iterate_and_recompute(
     step: Step, model: SourceModel, n_iter: int, W: Tensor, P: Tensor
 ) -> Tensor:
-    """Filters after `n_iter` times `W, memory = step(W, P, memory, model=model)`.
+    """Demixing matrices after `n_iter` calls of `W, memory = step(W, P, memory, model=model)`.
 
-    Gradients go to P and to the parameters of `model`, where it is a module.
+    P and the parameters of `model`, where it is a module, receive gradients.
     """
     parameters = model.parameters() if isinstance(model, nn.Module) else ()
     wanted = [parameter for parameter in parameters if parameter.requires_grad]
@@ -74,9 +75,9 @@ class _Iterated(torch.autograd.Function):
 def _gradients(
     outputs: tuple[Tensor, Any], adjoints: Sequence[Tensor | None], inputs: Sequence[Any]
 ) -> list[Tensor | None]:
-    """Adjoints of the inputs, None for what nothing depends on, from those of W and the memory."""
+    """Adjoints of the inputs from those of W and the memory; None where nothing depends on one."""
     results = [outputs[0], *_leaves(outputs[1])]
-    # what the last iteration remembers, nobody asks for
+    # the memory of the last iteration has no adjoint: nothing reads it
     pairs = [
         (result, adjoint)
         for result, adjoint in zip(results, [*adjoints, *[None] * len(results)], strict=False)
@@ -121,14 +122,17 @@ def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
 
 
 def _random_state(device: torch.device) -> list[Tensor]:
-    """Of the generators a model may draw from: a dropout must drop the same again."""
+    """States of the generators that a model may draw from: dropout must repeat its choice."""
     states = [torch.get_rng_state()]
     return [*states, torch.cuda.get_rng_state(device)] if device.type == "cuda" else states
 
 
 @contextmanager
 def _as_before(model: Any, random: Sequence[Tensor], device: torch.device) -> Iterator[None]:
-    """Draw as then, and give generators and buffers back as they are: no batch counts twice."""
+    """Repeat the random draws of the forward pass, then restore generators and buffers.
+
+    Without that a batch would count twice in running statistics.
+    """
     buffers = list(model.buffers()) if isinstance(model, nn.Module) else []
     before = [buffer.clone() for buffer in buffers]
     with torch.random.fork_rng([device] if device.type == "cuda" else []):

@@ -1,18 +1,18 @@
-"""Fewer sources than microphones: to as many channels first, by principal components."""
+"""Fewer sources than microphones: reduce the mixture to K channels by principal components."""
 
 import torch
 from torch import Tensor
 
-NEW = 1e-6  # share of a channel's power that other channels cannot tell, if it is to count
+NEW = 1e-6  # least share of a channel's power that no other channel predicts, for it to count
 
 
 def reduction(X: Tensor, K: int, start: Tensor | None) -> tuple[Tensor, Tensor]:
-    """T (..., F, K, M), which leaves K channels of X (..., M, F, T), and the axes that it drops.
+    """T (..., F, K, M), which reduces X (..., M, F, T) to K channels, and the axes that it drops.
 
-    In each bin `T = first E^H E` with the K principal axes E (K, M) of X: what of them some K
-    microphones receive, or, if `start` (..., F, K, M) is given, what its filters let through.
-    Iterations start from channels whose phases belong together across bins. The axes are
-    (..., F, M - K, M); both are complex128.
+    In each bin `T = S E^H E`. E (K, M) are the K principal axes of X, and `E^H E` projects X on
+    them. S (K, M) selects K microphones of the projection, the same in all bins, or is `start`
+    (..., F, K, M), demixing matrices to begin with. The phases of the channels are hence consistent
+    across bins. The dropped axes are (..., F, M - K, M). Both results are complex128.
     """
     wide = X.transpose(-3, -2).to(torch.complex128)
     powers, axes = torch.linalg.eigh(wide @ wide.mH / X.shape[-1])
@@ -21,23 +21,24 @@ def reduction(X: Tensor, K: int, start: Tensor | None) -> tuple[Tensor, Tensor]:
     heard = kept.mH @ (powers.flip(-1)[..., :K, None] * kept)
     eye = torch.eye(X.shape[-3], dtype=wide.dtype, device=X.device)
     first = eye[informative_channels(heard, K)][..., None, :, :]
-    if start is not None:  # filters of silence are zero
+    if start is not None:  # demixing matrices of silent bins are zero
         dead = (start == 0).all(-1).any(-1)[..., None, None]
         first = torch.where(dead, first, start.to(wide.dtype))
     return first @ kept.mH @ kept, E[..., K:, :]
 
 
 def informative_channels(C: Tensor, K: int) -> Tensor:
-    """K of the channels with covariances C (..., F, M, M), ascending: (..., K).
+    """Indices (..., K), ascending, of K channels with covariances C (..., F, M, M).
 
-    The first K that each tell something new: a dead one, or a copy, comes after all others.
+    These are the first K channels that the earlier ones do not predict. Silent channels and copies
+    are taken only where there are too few others.
     """
     M, power = C.shape[-1], C.diagonal(dim1=-2, dim2=-1).real
     whole = power.sum(-2)
     least = torch.maximum(NEW * whole, torch.finfo(power.dtype).eps * whole.amax(-1, keepdim=True))
     count, late = torch.zeros_like(whole[..., 0]), []
     for m in range(M):
-        own, column = C[..., m, m].real, C[..., m]  # what the channels before leave of it
+        own, column = C[..., m, m].real, C[..., m]  # the residual after the channels before
         tells = (own.sum(-1) > least[..., m]) & (count < K)
         count, late = count + tells, [*late, ~tells]
         used = tells[..., None] & (own > NEW * power[..., m])

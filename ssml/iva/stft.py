@@ -23,7 +23,7 @@ class Stft:
 
     @property
     def beyond(self) -> int:
-        """Zeros after the signal: at large hops its end lies under the last window's edge alone."""
+        """Zeros appended to the signal: at large hops only a window's edge would cover its end."""
         return self.hop - 1 if self.hop > self.n_fft // 4 else 0
 
     @property
@@ -31,7 +31,7 @@ class Stft:
         return self.n_fft // 2 + 1
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., N) real -> (..., F, T) complex; shorter than a frame is padded with zeros."""
+        """(..., N) real -> (..., F, T) complex; short signals are padded with zeros to a frame."""
         flat = torch.nn.functional.pad(x.reshape(-1, x.shape[-1]), (0, self.beyond))
         window = torch.hann_window(self.n_fft, dtype=x.dtype, device=x.device)
         X = torch.stft(

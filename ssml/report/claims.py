@@ -1,7 +1,7 @@
-"""The paper's four claims, put to the numbers: yes only where every part is conclusive.
+"""The paper's four claims against the results: yes only where every part is conclusive.
 
-A part is conclusive when the 95 % interval of the paired difference excludes zero; differences are
-written so that above zero speaks for the claim.
+A part is conclusive when the 95 % interval of the paired difference excludes zero. A difference
+above zero supports the claim.
 """
 
 import math
@@ -22,7 +22,7 @@ GAIN = 0.9  # the part of its own gain at which a method counts as converged
 
 @dataclass(frozen=True)
 class Evidence:
-    """One comparison: what, its numbers in words, and what it says of the claim."""
+    """One comparison: its title, its numbers as text, and whether it supports the claim."""
 
     what: str
     numbers: str
@@ -34,7 +34,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim and its evidence; it holds if every part that is no mere note is shown."""
+    """A claim and its evidence; it holds if every part that is not a note is shown."""
 
     statement: str
     evidence: list[Evidence]
@@ -50,7 +50,7 @@ class Claim:
 
     @property
     def reason(self) -> str:
-        """Why not: '' where the claim holds, else 'not shown' or 'the opposite was seen'."""
+        """'' where the claim holds, else why not: 'not shown' or 'the opposite was seen'."""
         if self.holds:
             return ""
         opposite = any(e.status == "contradicted" for e in self.evidence)
@@ -76,7 +76,7 @@ def better(results: Results) -> Claim:
         if name not in rivals and not known and method.rule == rule:
             rivals.append(name)
     evidence = []
-    for test_set in _matched(results):
+    for test_set in _sets_like_training(results):
         for rival in rivals:
             evidence.append(si_sdr(results, test_set, report.learned_sdr, rival))
             evidence.append(wer(results, test_set, report.learned_sdr, rival))
@@ -103,7 +103,7 @@ def other_rules(results: Results) -> Claim:
     """Claim 3: under another update rule, above the classical model and near its own rule."""
     report, methods = results.params.report, results.methods
     evidence = []
-    for test_set in _matched(results):
+    for test_set in _sets_like_training(results):
         for name in report.other_rules:
             model, rule = methods[report.classical].model, methods[name].rule
             same = [k for k, m in methods.items() if m.model == model and m.rule == rule]
@@ -119,7 +119,7 @@ def losses(results: Results) -> Claim:
     """Claim 4: which loss needs the fewest iterations, and which gives the lowest WER."""
     report = results.params.report
     evidence = []
-    for test_set in _matched(results):
+    for test_set in _sets_like_training(results):
         evidence.append(_convergence(results, test_set))
         evidence.append(wer(results, test_set, report.learned_coherence, report.learned_sdr))
         evidence.append(wer(results, test_set, report.learned_coherence, report.classical))
@@ -241,7 +241,7 @@ def _lowest_wer(results: Results, test_set: str) -> list[Evidence]:
     return [Evidence(f"Lowest WER on {test_set}", f"{name} with {100 * rates[name]:.1f} %", "note")]
 
 
-def _matched(results: Results) -> list[str]:
+def _sets_like_training(results: Results) -> list[str]:
     """The sets with as many speakers as the training set."""
     trained = results.speakers(results.params.train.train)
     return [test_set for test_set in results.sets if results.speakers(test_set) == trained]

@@ -68,26 +68,26 @@ def pairs(results: Results) -> dict[str, Any]:
         for i, a in enumerate(methods):
             for b in methods[i + 1 :]:
                 p = significance(results, metric, test_set, a, b)
-                forward = _shown(results, metric, test_set, a, b)
+                forward = _interval(results, metric, test_set, a, b)
                 if metric == "wer":  # a relative reduction: of the other of both rates
-                    backward = _shown(results, metric, test_set, b, a)
+                    backward = _interval(results, metric, test_set, b, a)
                 else:
                     backward = forward.scaled(-1) if forward else None
                 found[b][a], found[a][b] = _pair(forward, p), _pair(backward, p)
         return found
 
-    shown = [m for m in SHOWN if measured(results, m)]
+    shown = [m for m in SHOWN if has_metric(results, m)]
     return {
         test_set: {m: against(m, test_set) for m in (*shown, "wer")} for test_set in results.sets
     }
 
 
-def measured(results: Results, metric: str) -> bool:
+def has_metric(results: Results, metric: str) -> bool:
     """Whether any mixture has a number for it: PESQ is measured where it is asked for."""
     return any(np.isfinite(found.columns[metric]).any() for found in results.scores.values())
 
 
-def _shown(results: Results, metric: str, test_set: str, a: str, b: str) -> Interval | None:
+def _interval(results: Results, metric: str, test_set: str, a: str, b: str) -> Interval | None:
     if metric != "wer":
         return difference(results, metric, test_set, a, b)
     interval = wer(results, test_set, a, b)

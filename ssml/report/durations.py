@@ -1,7 +1,7 @@
-"""How long the workflow's jobs took, as Snakemake measured them: its `benchmark` files.
+"""How long the workflow's jobs ran, from Snakemake's `benchmark` files.
 
-No result depends on them, and nothing hashes them: a result is the same however long it took. Of a
-job that was interrupted and went on, they have the last part.
+No result depends on these files, and nothing hashes them. For a job that was interrupted and
+resumed they hold the last part.
 """
 
 import csv
@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from ssml.config import layout
 
 
-class Taken(NamedTuple):
-    """What jobs took together; nan where it was not measured (jobs of less than some seconds)."""
+class Cost(NamedTuple):
+    """Time and memory of several jobs; nan where not measured (jobs of a few seconds)."""
 
     jobs: int
     seconds: float  # s, one after another
@@ -23,8 +23,8 @@ class Taken(NamedTuple):
     memory: float  # MB, the most that any of them had
 
 
-def stages(names: Iterable[str]) -> dict[str, Taken]:
-    """Stage -> what its jobs took, for those that were measured.
+def stages(names: Iterable[str]) -> dict[str, Cost]:
+    """Stage -> cost of its jobs, for stages that were measured.
 
     Files of jobs whose sets, methods or variants are not among `names` are of another workflow.
     """
@@ -38,8 +38,8 @@ def stages(names: Iterable[str]) -> dict[str, Taken]:
     return found
 
 
-def together(paths: Iterable[Path]) -> Taken | None:
-    """What the jobs of these files took; None where no file is there."""
+def together(paths: Iterable[Path]) -> Cost | None:
+    """Cost of the jobs of these files together; None where no file exists."""
     rows = [row for path in paths if path.is_file() for row in _read(path)]
     if not rows:
         return None
@@ -47,7 +47,7 @@ def together(paths: Iterable[Path]) -> Taken | None:
         [_number(row, key) for row in rows] for key in ("s", "cpu_time", "max_rss")
     )
     measured = [value for value in memory if not math.isnan(value)]
-    return Taken(len(rows), sum(seconds), max(seconds), sum(cpu), max(measured, default=math.nan))
+    return Cost(len(rows), sum(seconds), max(seconds), sum(cpu), max(measured, default=math.nan))
 
 
 def _parts(path: Path, folder: Path) -> set[str]:

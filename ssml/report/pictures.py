@@ -110,13 +110,13 @@ def _intervals(results: Results, rows: list[Row], look: dict[str, figures.Style]
     return plates
 
 
-def _compared(results: Results) -> list[str]:
+def _main_methods(results: Results) -> list[str]:
     report = results.params.report
     return list(dict.fromkeys([report.classical, report.learned_sdr, report.learned_coherence]))
 
 
 def _reverberation(results: Results, look: dict[str, figures.Style]) -> Plate:
-    names = [MIXTURE, *_compared(results)]
+    names = [MIXTURE, *_main_methods(results)]
     points = {
         test_set: {name: _t60_and_si_sdr(results, name, test_set) for name in names}
         for test_set in results.sets

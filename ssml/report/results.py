@@ -160,7 +160,7 @@ def read(params: Params, root: Path | str = ".") -> Results:
         transcripts={
             (method, name): _transcripts(root / layout.transcripts(method, name))
             for name in sets
-            for method in _transcribed(params)
+            for method in _transcribed_methods(params)
         },
         histories={name: _history(root / layout.history(name)) for name in variants},
         models={
@@ -170,7 +170,7 @@ def read(params: Params, root: Path | str = ".") -> Results:
     )
 
 
-def _transcribed(params: Params) -> list[str]:
+def _transcribed_methods(params: Params) -> list[str]:
     if params.transcribe.mixtures == 0:
         return []
     chosen = params.transcribe.methods

@@ -125,7 +125,7 @@ def _row(results: Results, test_set: str, method: str) -> Row:
         mixtures=len(scores.ids) if scores else len(texts.texts if texts else {}),
         failures=scores.failures if scores else None,
         si_sdri=compare.si_sdr(results, test_set, method, MIXTURE) if given else None,
-        **{m: mean(m) if compare.measured(results, m) else None for m in METRICS},
+        **{m: mean(m) if compare.has_metric(results, m) else None for m in METRICS},
         wer=ratio_interval(texts.counts, n, rng("wer")) if texts else None,
         wer_fewest=ratio_interval(texts.fewest, n, rng("wer")) if texts else None,
         errors=texts.total if texts else None,

@@ -1,6 +1,6 @@
-"""What a separation looks like from outside: figures that need no reference, and what they hint at.
+"""Figures on a separation that need no reference, and hints at what may have gone wrong.
 
-None of them says how good the outputs are; each names a likely cause where they are bad.
+No figure says how good the outputs are. Each points at a likely cause where they are bad.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,21 +12,21 @@ from torch import Tensor
 
 from ssml.iva.auxiva import Demixing
 
-STILL = 0.01  # change of an iteration that is worth further ones
-ALIKE = 0.4  # correlation of envelopes above that of most pairs of talkers
-FAINT = -30.0  # dB, an output against the loudest
+STILL = 0.01  # change by the last iteration above which more iterations are worth while
+ALIKE = 0.4  # correlation of envelopes that few pairs of talkers exceed
+FAINT = -30.0  # dB, level of an output against the loudest output
 SINGULAR = 50.0  # condition number, median over bins
-WINDOWS = 3.5  # T60 in windows, above which one window holds too little of the echoes
-SAME = 1 - 1e-5  # correlation of two channels that are one
-CLIPPED = 1e-4  # share of the samples that stand still at the peak
-BRIEF = 2.0  # s
-BANDS = (500, 1000, 2000)  # Hz, lower edges of the octaves whose decays are looked at
-STEP, RUN = 0.016, 5  # s between energies; energies of a decay
-FEW = 10  # decays: no estimate from fewer
+WINDOWS = 3.5  # T60 over the window's length above which the window misses much of the echoes
+SAME = 1 - 1e-5  # correlation of two channels above which they are copies
+CLIPPED = 1e-4  # share of samples that repeat the one before at the peak level
+BRIEF = 2.0  # s, length of a recording below which separation is poor
+BANDS = (500, 1000, 2000)  # Hz, lower edges of the octaves whose decays are measured
+STEP, RUN = 0.016, 5  # s between energies; number of energies in a decay
+FEW = 10  # decays below which there is no estimate of T60
 
 
 def record_changes(states: Iterable[Demixing], changes: list[float]) -> Iterator[Demixing]:
-    """Pass the states of a separation on; `changes` is given a number for each iteration."""
+    """Yield the states of a separation, and append the `change` by each iteration to `changes`."""
     before, C = None, None
     for state in states:
         if before is None or C is None:
@@ -39,10 +39,10 @@ def record_changes(states: Iterable[Demixing], changes: list[float]) -> Iterator
 
 
 def change(before: Tensor, after: Tensor, C: Tensor) -> float:
-    """How much the outputs changed: 1 - their coherence before and after, in [0, 1].
+    """How much the outputs changed: 1 - the coherence of outputs before and after, in [0, 1].
 
-    A mean over bins and sources, blind to scale. Filters (..., F, K, M); C (..., F, M, M) is the
-    covariance of what they filter.
+    The mean over bins and sources; it does not depend on scale. `before` and `after` are demixing
+    matrices (..., F, K, M); C (..., F, M, M) is the covariance of the mixture.
     """
     old, new = before @ C, after @ C
     cross = (new * before.conj()).sum(-1).abs()
@@ -53,10 +53,10 @@ def change(before: Tensor, after: Tensor, C: Tensor) -> float:
 
 
 class Watch:
-    """Gathers, block by block, what `report` tells; remembers little of a long recording."""
+    """Collects the figures of `report` block by block, in memory that hardly grows with blocks."""
 
     def __init__(self, fs: int, window: float, model_fs: int | None = None) -> None:
-        """Rate of the recording in Hz, window of the separation in s, and its rate if another."""
+        """Rate of the recording in Hz, window of the STFT in s, rate of a trained model in Hz."""
         self.fs, self.window = fs, window
         self.lost_above = model_fs / 2 if model_fs and model_fs < fs else None
         self.curve: list[float] = []  # of the first block
@@ -70,7 +70,7 @@ class Watch:
     def __call__(
         self, block: np.ndarray, est: np.ndarray, W: np.ndarray, changes: list[float]
     ) -> None:
-        """Take a block's samples (M, n), outputs (K, m), filters (F, K, M), and changes."""
+        """Add a block: samples (M, n), outputs (K, m), demixing matrices (F, K, M), changes."""
         peaks = np.abs(block).max(-1)
         self.curve = self.curve or changes
         self._peaks = np.maximum(self._peaks, peaks)
@@ -85,7 +85,7 @@ class Watch:
         self._decays.append(_decays(block[0], self.fs))
 
     def report(self) -> dict[str, Any]:
-        """The figures, as plain data, `null` where there is none, and `hints`, one line each."""
+        """The figures as plain data, None where one is unknown, and `hints`, one line each."""
         level = np.sqrt(self._gram.diagonal())
         correlation = self._gram / np.maximum(np.outer(level, level), 1e-30)
         same = np.argwhere(np.triu(correlation > SAME, 1))
@@ -111,7 +111,7 @@ class Watch:
 
 
 def hints(figures: dict[str, Any], seconds: float) -> list[str]:
-    """What may be wrong, and what to try, for a recording of so many seconds."""
+    """What may be wrong, and what to try, for a recording of `seconds` s."""
     found: list[str] = []
 
     def hint(true: Any, text: str) -> None:
@@ -131,10 +131,11 @@ def hints(figures: dict[str, Any], seconds: float) -> list[str]:
     if figures["silent"]:
         return ["the recording is silent"]
     hint(silent, which(silent, "is silent: leave it out", "are silent: leave them out"))
-    hint(same, f"channels are identical ({listed(same)}): a mono recording has nothing to go by")
+    hint(same, f"channels are identical ({listed(same)}): a mono recording cannot be separated")
     hint(clipped, which(clipped, "clips", "clip") + ": record at a lower level")
     if figures["lost_above"]:
-        found.append(f"nothing above {figures['lost_above'] / 1000:g} kHz is left, with this model")
+        limit = f"{figures['lost_above'] / 1000:g} kHz"
+        found.append(f"this model removes everything above {limit}: other models keep it")
     hint(seconds < BRIEF, f"only {seconds:.1f} s long: give some 5 s or more, or a smaller --n-fft")
     moving = figures["last_change"] is not None and figures["last_change"] > STILL
     hint(moving, "the outputs were still changing: more --iterations, or --rule ip2")
@@ -151,7 +152,8 @@ def hints(figures: dict[str, Any], seconds: float) -> list[str]:
     )
     hint(
         figures["likeness"] > ALIKE,
-        "the outputs come and go together: they may share a source; try another --model or --rule",
+        "the outputs rise and fall together: they may share a source; "
+        "try another --model or --rule",
     )
     faint = [k + 1 for k, level in enumerate(figures["levels"]) if level < FAINT]
     hint(faint, f"output {listed(faint)} is faint: perhaps fewer sources; try --sources")
@@ -169,7 +171,7 @@ def _condition(W: np.ndarray) -> float:
 
 
 def _likeness(est: np.ndarray, fs: int) -> float:
-    """The largest correlation coefficient between envelopes, in 32 ms, of two outputs (K, n)."""
+    """The largest correlation coefficient between envelopes (32 ms) of two outputs (K, n)."""
     n = round(0.032 * fs)
     frames = est[:, : est.shape[1] // n * n].reshape(len(est), -1, n)
     envelopes = np.sqrt(np.square(frames, dtype=np.float64).mean(-1))
@@ -180,9 +182,10 @@ def _likeness(est: np.ndarray, fs: int) -> float:
 
 
 def _decays(x: np.ndarray, fs: int) -> np.ndarray:
-    """T60 in s of every free decay in some octaves of x (n,): straight, falling, above the noise.
+    """T60 in s of every free decay in the octaves `BANDS` of x (n,).
 
-    Speech may fade more slowly than the room, never faster, so the quick ones are the room's.
+    A free decay falls in a straight line (in dB) and stays above the noise. Speech may decay more
+    slowly than the room, but never faster: the fast decays are the room's.
     """
     hop = round(STEP * fs)
     if len(x) < (RUN + 2) * hop:
@@ -205,12 +208,12 @@ def _decays(x: np.ndarray, fs: int) -> np.ndarray:
 
 
 def _t60(decays: np.ndarray) -> float | None:
-    """A rough T60 in s. Rooms of 0.3 and 0.5 s gave 0.3 to 0.4 and 0.5; of 0.7 s, 0.5 to 0.6."""
+    """A rough T60 in s, low for echoic rooms: 0.3 s gave 0.3-0.4, 0.5 s gave 0.5, 0.7 s 0.5-0.6."""
     return round(float(np.quantile(decays, 0.25)), 2) if len(decays) >= FEW else None
 
 
 def sentence(figures: dict[str, Any]) -> str:
-    """The figures in a line."""
+    """The figures in one line."""
     last, t60 = figures["last_change"], figures["t60"]
     words = [] if last is None else [f"last iteration changed {100 * last:.2g} %"]
     words.append(f"condition {figures['condition']:.2g}")

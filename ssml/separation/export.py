@@ -1,7 +1,8 @@
 """The learned separator as a file of its own, .onnx or .pt2: `mix (1, K, N) -> images (1, K, N)`.
 
-AuxIVA with a trained source model and iterative source steering, K sources at as many microphones,
-a fixed number of iterations, N samples, at least a window, of float32 at 16 kHz: see `graph`.
+The file computes AuxIVA with a trained source model and iterative source steering, for K sources at
+K microphones and a fixed number of iterations. Samples are float32 at 16 kHz; N is any number from
+the length of a window. See `graph`.
 """
 
 import io
@@ -78,11 +79,11 @@ def export(
 
 @torch.no_grad()
 def _check_model(trained: Trained) -> None:
-    """The graph's loop carries the filters alone."""
+    """Raise `UserError` for a model with a memory: the graph's loop carries only W."""
     _, memory = trained.network(torch.ones(1, 2, trained.stft.bins, 4))
     if memory is not None:
         name = trained.card.get("network", {}).get("name", "model")
-        raise UserError(f"{name}: remembers from one iteration to the next; cannot be exported")
+        raise UserError(f"{name}: has a memory between iterations; such a model cannot be exported")
 
 
 @torch.no_grad()
@@ -103,7 +104,7 @@ def to_onnx(program: torch.export.ExportedProgram) -> bytes:
     except ImportError:
         raise UserError(f"onnxscript is not installed; {install('export')}") from None
     with quiet():
-        made = torch.onnx.export(
+        written = torch.onnx.export(
             program,
             input_names=["mix"],
             output_names=["images"],
@@ -111,12 +112,12 @@ def to_onnx(program: torch.export.ExportedProgram) -> bytes:
             dynamo=True,
             verbose=False,
         )
-    assert made is not None
-    return made.model_proto.SerializeToString()
+    assert written is not None
+    return written.model_proto.SerializeToString()
 
 
 def run_onnx(data: bytes, mix: np.ndarray) -> np.ndarray:
-    """What onnxruntime makes of a mixture (1, K, N)."""
+    """The images (1, K, N) by onnxruntime of a mixture (1, K, N)."""
     try:
         import onnxruntime
     except ImportError:
@@ -133,13 +134,13 @@ def to_pt2(program: torch.export.ExportedProgram) -> bytes:
 
 
 def run_pt2(data: bytes, mix: np.ndarray) -> np.ndarray:
-    """What torch makes of a mixture (1, K, N)."""
+    """The images (1, K, N) by torch of a mixture (1, K, N)."""
     with torch.no_grad():
         return torch.export.load(io.BytesIO(data)).module()(torch.from_numpy(mix)).numpy()
 
 
 def _noise(n_src: int, stft: Stft) -> Tensor:
-    """A mixture (1, K, N) of noises that come and go, far softer at the last microphone."""
+    """A mixture (1, K, N) of noises of changing level, 60 dB weaker at the last microphone."""
     random = torch.Generator().manual_seed(0)
     N, beat = 24 * stft.n_fft, 4 * stft.n_fft
     level = torch.rand(n_src, N // beat, generator=random).repeat_interleave(beat, -1) ** 2
@@ -150,7 +151,7 @@ def _noise(n_src: int, stft: Stft) -> Tensor:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """The exporter's remarks on packages that are not needed are kept from the terminal."""
+    """Silence the exporter's remarks on packages that are not needed."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,8 +1,8 @@
 """The separator `mix (1, K, N) -> images (1, K, N)` as a graph of real tensors, to be exported.
 
-It computes what `iva.separate` does with iterative source steering, for K = M sources and any N.
-ONNX has neither complex numbers nor decompositions of matrices: Fourier transforms are convolutions
-here, complex numbers pairs of tensors, and Cholesky's factors of K x K matrices are spelt out.
+It computes `auxiva.separate` with iterative source steering, for K = M sources and any N. ONNX has
+neither complex numbers nor matrix decompositions. Here the STFT is a convolution, a complex number
+is a pair of tensors, and the Cholesky factors of K x K matrices are written out.
 """
 
 import functools
@@ -119,10 +119,10 @@ class Graph(nn.Module):
 
     def forward(self, mix: Tensor) -> Tensor:
         x = mix[0]
-        X = self.analysed(x)
-        return self.synthesise(self.demixed(X), x.shape[-1])[None]
+        X = self.analyse(x)
+        return self.synthesise(self.demix(X), x.shape[-1])[None]
 
-    def analysed(self, x: Tensor) -> Complex:
+    def analyse(self, x: Tensor) -> Complex:
         """(M, N) -> (M, F, T), as `Stft.forward`."""
         half = self.stft.n_fft // 2
         padded = nn.functional.pad(x[:, None], (half, half + self.stft.beyond))
@@ -140,15 +140,15 @@ class Graph(nn.Module):
         window = torch.hann_window(n_fft).square()[None, None]
         ones = torch.ones_like(Y.re[:1, :1])
         envelope = nn.functional.conv_transpose1d(ones, window, stride=hop)
-        # by index: that the slice fits, for any length, is more than torch.export can prove
+        # by index: torch.export cannot prove that a slice fits for any length
         inside = torch.arange(length) + n_fft // 2
         return y[:, 0].index_select(-1, inside) / envelope[:, 0].index_select(-1, inside)
 
-    def demixed(self, X: Complex) -> Complex:
+    def demix(self, X: Complex) -> Complex:
         """The images at the first microphone, (M, F, T) -> (K, F, T)."""
         tiny = torch.finfo(torch.float32).tiny
         level = X.power.mean((-3, -2, -1), keepdim=True).sqrt().clamp_min(tiny)
-        L, whiten = self.sphering(X.scaled(1 / level))
+        L, whiten = self.sphere(X.scaled(1 / level))
         Z = apply(whiten, X.scaled(1 / level))
         P = outer_products(Z)
         return apply(project_back(self.iterate(L, P).dot(whiten)), X)
@@ -176,7 +176,7 @@ class Graph(nn.Module):
                 state = step(*state)
         return Complex(*state[1:])
 
-    def sphering(self, X: Complex) -> tuple[Complex, Complex]:
+    def sphere(self, X: Complex) -> tuple[Complex, Complex]:
         """`L`, `L^-1` of `demixing.sphere`, float64 (F, M, M)."""
         wide = X.to(torch.float64)
         M = self.n_src
@@ -219,8 +219,8 @@ def power(W: Complex, P: Tensor) -> Tensor:
 def covariance(W: Complex, U: Tensor, P: Tensor) -> Complex:
     """As `demixing.covariance`: (F, K, M), (1, K, F, T), (F, M * M, T) -> (F, K, K, K).
 
-    Sums over frames are float32, as P is, and K x K matrices float64: to round them in each
-    iteration moved the outputs of four sources by 1e-3 of the peak.
+    Sums over frames are float32, as P is. K x K matrices are float64: rounding them to float32 in
+    each iteration changed the outputs of four sources by 1e-3 of the peak.
     """
     M = W.re.shape[-1]
     H = (U[0].transpose(0, 1) @ P.transpose(-2, -1)).to(W.re.dtype) / P.shape[-1]

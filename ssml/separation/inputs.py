@@ -1,4 +1,4 @@
-"""What is given to a separator: mixtures and numbers, checked, and resampled where needed."""
+"""Checks of the mixtures and numbers that a separator receives, and resampling."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from ssml.files.errors import UserError
 
-MOST = 32  # channels
+MOST = 32  # channels of a mixture
 
 
 def check_mixture(mix: Any) -> Tensor:
-    """The mixture as a tensor; `UserError` says what is wrong with it."""
+    """The mixture as a tensor; raises `UserError` where it cannot be separated."""
     if not isinstance(mix, np.ndarray | Tensor):
         raise UserError(f"mix: {type(mix).__name__}; give a NumPy array or a torch tensor")
     if mix.dtype not in (np.float32, np.float64, torch.float32, torch.float64):
@@ -66,5 +66,5 @@ def resample(x: Tensor, fs: int, to: int) -> Tensor:
 
 
 def fit_length(x: Tensor, length: int) -> Tensor:
-    """Cut, or padded with zeros, to `length` samples: resampling may round up or down."""
+    """x cut or padded with zeros to `length` samples: resampling may round up or down."""
     return nn.functional.pad(x, (0, length - x.shape[-1]))

@@ -16,14 +16,14 @@ from ssml.iva.models import CLASSICAL, SourceModel
 
 
 def as_source_model(model: Callable[..., Any]) -> SourceModel:
-    """Make a source model of any callable; what it returns is checked, and may broadcast."""
+    """Wrap any callable as a source model. The weights it returns are checked and broadcast."""
     remembers = _remembers(model)
     dtype = None
     if isinstance(model, nn.Module):
         dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), None)
 
     def weigh(power: Tensor, memory: Any = None) -> tuple[Tensor, Any]:
-        # a bin with nothing to separate may overflow: silent to a model, it does not spoil the rest
+        # a bin with nothing to separate may overflow: the model sees silence there
         given = power.nan_to_num(0, 0, 0).to(dtype or power.dtype)
         result = model(given, memory) if remembers else model(given)
         U, memory = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
@@ -42,7 +42,7 @@ def as_source_model(model: Callable[..., Any]) -> SourceModel:
 
 
 def _remembers(model: Callable[..., Any]) -> bool:
-    """Whether `model` takes a memory: a second argument called so, or without a default."""
+    """Whether `model` takes a memory: a second argument with that name, or without a default."""
     try:
         called = model.forward if isinstance(model, nn.Module) else model
         second = list(inspect.signature(called).parameters.values())[1]
@@ -53,15 +53,15 @@ def _remembers(model: Callable[..., Any]) -> bool:
 
 
 def load(model: str | Path) -> Trained:
-    """A trained source model with its STFT and card, by path or by the name of a shipped one.
+    """A trained source model with its STFT and card, by path or by the name of a shipped model.
 
-    In evaluation mode, on the CPU. Raises `UserError` where there is none, or it is broken.
+    It is in evaluation mode, on the CPU. Raises `UserError` where it is missing or broken.
     """
     return checkpoint.load(find_model(model))
 
 
 def find_model(model: str | Path) -> Path:
-    """The file of a trained model, given as a path or by the name of one that is shipped."""
+    """The file of a trained model, given by path or by the name of a shipped model."""
     if isinstance(model, Path) or "/" in model or model.endswith(".safetensors"):
         return Path(model)
     shipped = pretrained.path(model)

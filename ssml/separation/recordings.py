@@ -1,7 +1,7 @@
 """Separate recordings, file by file, into one file for each source.
 
-A recording is read and separated block by block, see `stream`. Outputs wait in an unnamed file, so
-memory does not grow with the recording.
+A recording is read and separated block by block, see `stream`. The outputs are collected in an
+unnamed temporary file, so memory does not grow with the recording.
 """
 
 import tempfile
@@ -42,10 +42,10 @@ class Target(NamedTuple):
 
 
 def find(names: Sequence[str]) -> list[Path]:
-    """The recordings that names, folders (what lies directly inside) and patterns stand for.
+    """The recordings named by files, folders (only the files directly inside) and patterns.
 
-    Raises `UserError` for a folder or pattern without recordings. A name that is no file stays in
-    the list, to be reported like any file that cannot be read.
+    Raises `UserError` for a folder or pattern without recordings. A name without a file stays in
+    the list, and is reported later, as any file that cannot be read.
     """
     found: dict[Path, None] = {}
     for name in names:
@@ -85,7 +85,7 @@ def check_target(target: Target, recordings: Sequence[Path]) -> None:
 
 
 class Excerpt(NamedTuple):
-    """What a picture of a separation shows: the first block."""
+    """The first block of a recording, for the picture of its separation."""
 
     mix: np.ndarray  # (n,), the channel whose images the outputs are
     est: np.ndarray  # (K, n)
@@ -102,13 +102,13 @@ def separate_file(
     keep: Sequence[Path] = (),
     plot: Callable[[Excerpt], bytes] | None = None,
 ) -> dict[str, Any]:
-    """Separate one recording; what was done, as plain data.
+    """Separate one recording; return a summary as plain data.
 
-    `separator(fs, channels)` gives what separates recordings of that rate in Hz. Outputs have the
-    recording's rate, length and level. WAV is 32-bit float; FLAC is 24-bit, and where a sample
-    would clip, all outputs are scaled by one factor, the result's `gain`. Files in `keep` are never
-    replaced. `plot` makes a PNG of the first block. Raises `UserError` and writes nothing if
-    anything is wrong.
+    `separator(fs, channels)` returns the separator for recordings of `fs` Hz. Outputs have the
+    recording's rate, length and level. WAV is 32-bit float. FLAC is 24-bit: where a sample would
+    clip, all outputs are scaled by one factor, the summary's `gain`. Files in `keep` are never
+    replaced. `plot` draws the first block as a PNG. Where anything is wrong, `UserError` is raised
+    and nothing is written.
     """
     start = time.monotonic()
     with _naming(path), open_recording(path) as file:
@@ -121,12 +121,14 @@ def separate_file(
         watch = Watch(fs, chosen.window, chosen.model_fs)
         excerpts: list[Excerpt] = []
 
-        def seen(part: np.ndarray, est: np.ndarray, W: np.ndarray, changes: list[float]) -> None:
+        def record_block(
+            part: np.ndarray, est: np.ndarray, W: np.ndarray, changes: list[float]
+        ) -> None:
             if plot and not excerpts:
                 excerpts.append(Excerpt(part[chosen.mic].copy(), est.copy(), fs, changes))
             watch(part, est, W, changes)
 
-        stream = Stream(chosen, block, seen)
+        stream = Stream(chosen, block, record_block)
         with _folder(target.folder), tempfile.TemporaryFile(dir=target.folder) as spool:
             peak = 0.0
             for est in _stream(file, stream, path.name, start):
@@ -160,7 +162,7 @@ def separate_file(
 def _stream(
     file: soundfile.SoundFile, stream: Stream, title: str, start: float
 ) -> Iterator[np.ndarray]:
-    """The outputs (K, m) of a recording, as they come; the progress of long ones is shown."""
+    """Yield the outputs (K, m) of a recording; shows the progress where it has several blocks."""
     step = max(1, round(stream.length * (1 - OVERLAP)))
     starts = range(0, file.frames, step)
 
@@ -175,7 +177,7 @@ def _stream(
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Errors in the block say which recording they are of."""
+    """Put the recording's path in front of errors in the block."""
     try:
         yield
     except UserError as error:
@@ -184,7 +186,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def open_recording(path: Path) -> Iterator[soundfile.SoundFile]:
-    """An open recording of 2 to 32 channels; `UserError` if it is none."""
+    """Open a recording of 2 to 32 channels; raises `UserError` for any other file."""
     if not path.is_file():
         raise UserError("no such file")
     if path.stat().st_size == 0:
@@ -196,7 +198,7 @@ def open_recording(path: Path) -> Iterator[soundfile.SoundFile]:
         raise UserError(f"cannot be read as audio ({reason})") from error
     with file:
         if file.channels == 1:
-            raise UserError("1 channel; separation needs one for each of two microphones or more")
+            raise UserError("1 channel; separation needs at least two, one for each microphone")
         if file.channels > MOST:
             raise UserError(f"{file.channels} channels, at most {MOST} can be separated")
         if file.frames == 0:
@@ -215,15 +217,15 @@ def _check_outputs(outputs: Sequence[Path], force: bool, keep: Sequence[Path]) -
 
 @contextmanager
 def _folder(path: Path) -> Iterator[None]:
-    """Make the folder; remove it again if it is new and nothing came into it."""
-    made = not path.exists()
+    """Make the folder; remove it again if it is new and stays empty."""
+    is_new = not path.exists()
     try:
         path.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:  # no permission, no space
         raise UserError(f"{path} cannot be written ({error.strerror})") from error
     finally:
-        if made and path.is_dir() and not any(path.iterdir()):
+        if is_new and path.is_dir() and not any(path.iterdir()):
             path.rmdir()
 
 
@@ -242,7 +244,7 @@ def _read(file: soundfile.SoundFile, start: int, end: int) -> np.ndarray:
 
 
 def write(spool: IO[bytes], outputs: Sequence[Path], fs: int, format: str, gain: float) -> None:
-    """Write the samples waiting in `spool`, float32 (N, K), to one file a source."""
+    """Write the samples in `spool`, float32 (N, K), to one file for each source."""
     K = len(outputs)
     size = spool.tell() // K
     container = "RF64" if format == "wav" and size > RF64_FROM else format.upper()

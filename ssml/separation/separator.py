@@ -1,7 +1,7 @@
 """The library's entry: mixtures as arrays or tensors in, the sources' images out.
 
-Fewer sources than microphones (K < M): the mixture is first reduced to K channels. The filters that
-are returned, and the scale, are those of reduction and demixing together.
+Fewer sources than microphones (K < M): the mixture is first reduced to K channels. The demixing
+matrices that are returned, and their scale, include the reduction.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,8 +29,8 @@ from .models import as_source_model, load
 
 Array = TypeVar("Array", np.ndarray, Tensor)
 
-# of what a filter lets through, over what the microphone hears: outputs that cancel each other by
-# more than 70 dB are rounding
+# largest level of a channel in an output over that of the microphone's signal: outputs that are
+# louder, and cancel in their sum by 70 dB, are only rounding
 LOUDEST = 3e3
 
 
@@ -55,25 +55,25 @@ def separate(
 
 
 class Separator:
-    """A separator to use many times; computes without gradients, in the mixture's precision.
+    """A reusable separator, which computes without gradients and in the mixture's precision.
 
     model: "auto": the shipped model "learned-sdr", or "gauss" for a mixture that lacks the band up
-        to 8 kHz, and where an STFT is given. Else "laplace", "gauss", "nmf", the name of a shipped
-        model (`ssml models`),
-        the path of one, what `load` gave, or a callable (or `nn.Module`)
-        `power -> weights` or `power, memory -> (weights, memory)`; power and weights
-        (..., K, F, T), memory None at first.
+        to 8 kHz, and where an STFT is given. Else "laplace", "gauss", "nmf", the name
+        (`ssml models`) or the path of a trained model, the result of `load`, or a callable (or
+        `nn.Module`) `power -> weights` or `power, memory -> (weights, memory)`. Power and weights
+        are (..., K, F, T); memory is None at first.
     rule, n_iter: "iss", "iss-6-sweeps", "ip" or "ip2", and the number of iterations. None: those
-        that the model's card names, or the best known for a classical model (`defaults`).
-    n_src: K sources, at most as many as the microphones; None: as many.
+        on the card of the trained model, or the best known for a classical model (`defaults`).
+    n_src: K, the number of sources, at most M, the number of microphones. None: M.
     fs: sampling rate in Hz, required for "auto" and trained models. A trained model works at the
-        rate of its card: other rates are resampled to it and back.
-    n_fft, hop: of the STFT, in samples. None: the trained model's; else the power of two nearest to
-        the best known window (256 ms for "laplace" and "gauss", 128 ms for others), and a quarter.
-    mic: the microphone, from 0, whose level and delay the outputs have.
-    device: where NumPy mixtures are computed; torch mixtures stay where they are.
+        rate of its card: mixtures of other rates are resampled to it, and the outputs back.
+    n_fft, hop: window and hop of the STFT in samples. None: those of the trained model; for other
+        models the power of two nearest to the best known window (256 ms for "laplace" and "gauss",
+        128 ms for others), and a quarter of it.
+    mic: the reference microphone, from 0: outputs are the sources' images there.
+    device: where NumPy mixtures are computed. torch mixtures stay on their device.
 
-    Raises `UserError` for anything that cannot be used.
+    Raises `UserError` for arguments and mixtures that cannot be used.
     """
 
     def __init__(
@@ -162,10 +162,11 @@ class Separator:
     def separate_from(
         self, mix: Array, start: Array | None = None, changes: list[float] | None = None
     ) -> tuple[Array, Array]:
-        """Outputs (..., K, N) and `filters` (..., F, K, M); `start`: filters to begin with.
+        """Outputs (..., K, N) and demixing matrices (..., F, K, M), see `filters`.
 
-        Those of the recording's part before save iterations, and keep the order of the sources.
-        `changes` is given one number an iteration: see `diagnostics.change`.
+        start: demixing matrices to start from. Those of the part of a recording before save
+        iterations and keep the order of the sources. changes: a list, to which the
+        `diagnostics.change` by each iteration is appended.
         """
         x = self._tensor(mix)
         level = exponent(x)
@@ -179,7 +180,7 @@ class Separator:
             *_, last = diagnostics.record_changes(auxiva.iterate(*given), changes)
         W = self._scale(last.W, T, axes, X)
         est = self.stft.inverse(demixing.apply(W, X), at_model.shape[-1])
-        if W.shape[-2] == W.shape[-1]:  # what rounding of ill-conditioned filters leaves over
+        if W.shape[-2] == W.shape[-1]:  # the rounding error of ill-conditioned W
             rest = at_model[..., self.mic, None, :] - est.sum(-2, keepdim=True)
             est = est + rest / W.shape[-2]
         est = fit_length(resample(est, self.model_fs, self.fs), x.shape[-1]) / level
@@ -188,16 +189,15 @@ class Separator:
         return _like(est, mix), _like(W, mix)
 
     def filters(self, mix: Array) -> Array:
-        """The demixing filters W (..., F, K, M), complex: the outputs' STFT is `W X`.
+        """The demixing matrices W (..., F, K, M), complex: the outputs' STFT is `W X`.
 
-        Their scale is that of the outputs, the images at `mic`. Where a learned model resamples,
-        they are of 16 kHz.
+        W is projected back to `mic`. Where a trained model resamples, W is for 16 kHz.
         """
         return self.for_mixture(mix).separate_from(mix)[1]
 
     @torch.no_grad()
     def states(self, mix: Array) -> Iterator[Demixing]:
-        """Yield X, W and Y before the first and after each iteration, Y scaled as the outputs."""
+        """Yield the state (X, W, Y) before the first and after each iteration, projected back."""
         x = self._tensor(mix)
         level = exponent(x)
         X = self.stft.forward(resample(x * level, self.fs, self.model_fs))
@@ -206,7 +206,7 @@ class Separator:
             yield Demixing(X / level[..., None], self._scale(state.W, T, rest, X))
 
     def _tensor(self, mix: Any) -> Tensor:
-        """The mixture as a checked tensor, and the model where it is."""
+        """The mixture as a checked tensor; moves a trained model to its device."""
         x = check_mixture(mix)
         if isinstance(mix, np.ndarray):
             x = x.to(self.device)
@@ -220,10 +220,7 @@ class Separator:
         return x
 
     def _reduce(self, X: Tensor, start: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor]:
-        """`Z = T X` (..., K, F, T) to iterate on, T (..., F, K, M), and the axes left out.
-
-        See `reduction`; T None stands for the identity.
-        """
+        """`Z = T X` (..., K, F, T), T (..., F, K, M) or None for I, and the axes that T drops."""
         M = X.shape[-3]
         K = self.n_src or M
         if X.shape[-1] < K:
@@ -237,14 +234,14 @@ class Separator:
         return demixing.apply(T, X.to(T.dtype)).to(X.dtype), T, rest
 
     def _scale(self, W: Tensor, T: Tensor | None, rest: Tensor, X: Tensor) -> Tensor:
-        """Filters (..., F, K, M) of the microphones, with outputs that are images at `mic`.
+        """Demixing matrices (..., F, K, M) of the mixture X, projected back to `mic`.
 
-        Where there is nothing to separate, the first output is the microphone's signal.
+        In bins with nothing to separate, the first output is the signal of `mic`.
         """
         if T is None:
             scaled = demixing.project_back(W, self.mic)
         else:
-            # the axes left out are rows of their own: a square matrix has the inverse that scales
+            # with the dropped axes as further rows the matrix is square and can be inverted
             full = torch.cat([W.to(T.dtype) @ T, rest], dim=-2)
             scaled = demixing.project_back(full, self.mic)[..., : W.shape[-2], :].to(W.dtype)
         level = torch.linalg.vector_norm(torch.view_as_real(X), dim=(-2, -1)).mT  # (..., F, M)
@@ -258,14 +255,14 @@ class Separator:
 
 
 def exponent(x: Tensor) -> Tensor:
-    """The power of two (..., 1, 1) that brings x (..., M, N) near [-1, 1]: no digit is lost."""
+    """The power of two (..., 1, 1) that scales x (..., M, N) to about [-1, 1], without rounding."""
     largest = x.abs().amax((-2, -1), keepdim=True)
     most = int(np.log2(torch.finfo(x.dtype).max)) - 1
     return torch.ldexp(torch.ones_like(largest), -largest.frexp().exponent.clamp(-most, most))
 
 
 def _same_stft(name: str, stft: Stft, n_fft: int | None, hop: int | None) -> None:
-    """An STFT that was asked for must be the model's."""
+    """Raise `UserError` where `n_fft` or `hop` is given and differs from the model's STFT."""
     for key, asked, own in (("n_fft", n_fft, stft.n_fft), ("hop", hop, stft.hop)):
         if asked not in (None, own):
             raise UserError(f"{key}: {asked}, but {name} was trained for {own}; leave it out")

@@ -1,8 +1,9 @@
-"""Separation block by block, of a recording as it comes or as it is read: bounded memory.
+"""Separation block by block, live or from a file, with bounded memory.
 
-Blocks are equally long and overlap by a quarter; the last one reaches back to be as long. A block
-begins with the filters of the one before, and its sources are put in the order in which the outputs
-correlate best with those before, where the two overlap. There they are faded into each other.
+All blocks have the same length and overlap by a quarter; the last block starts earlier, so that it
+has that length too. The iterations of a block start from the demixing matrices of the block before.
+Its outputs are put in the order that correlates best with the outputs before, in the overlap, and
+there both are cross-faded.
 """
 
 from collections.abc import Callable
@@ -36,12 +37,12 @@ class Stream:
             est = stream.push(piece)  # (M, n) -> (K, m), the samples that are ready, maybe none
         est = stream.flush()  # the rest
 
-    All outputs together are as long as all pieces, and do not depend on how they were cut. A
-    sample comes out when at most `latency` further samples have been pushed; that is also what a
-    stream remembers. `block` is in seconds: longer ones separate better, until the speakers move.
-    `watch(block, outputs, filters, changes)` is called for every block with its samples (M, n), the
-    outputs (K, m) at its end, the filters (F, K, M), and how much each iteration changed them.
-    Raises `UserError` for samples that cannot be separated; the next piece begins a new stream.
+    All outputs together are as long as all pieces, and do not depend on the lengths of the pieces.
+    A sample comes out after at most `latency` further samples have been pushed. `block` is in
+    seconds: longer blocks separate better as long as the speakers do not move.
+    `watch(block, outputs, W, changes)` is called for every block with its samples (M, n), the
+    outputs (K, m) at its end, the demixing matrices (F, K, M), and the change by each iteration.
+    Raises `UserError` for samples that cannot be separated; the next piece starts a new stream.
     """
 
     def __init__(
@@ -61,17 +62,17 @@ class Stream:
 
     def _restart(self) -> None:
         self._last: np.ndarray | None = None  # the block before, (M, n)
-        self._new: list[np.ndarray] = []  # what no block has held yet
+        self._new: list[np.ndarray] = []  # samples that are in no block yet
         self._tail: np.ndarray | None = None  # (K, n), outputs to be faded into the next block's
-        self._W: np.ndarray | None = None  # filters of the last block, in the order of the outputs
+        self._W: np.ndarray | None = None  # (F, K, M) of the last block, in the outputs' order
 
     @property
     def latency(self) -> int:
-        """Samples after which a sample has come out, at most: the length of a block."""
+        """The most samples by which an output lags behind the input: the length of a block."""
         return self.length
 
     def push(self, piece: np.ndarray) -> np.ndarray:
-        """Take samples (M, n); give those of the outputs that are ready, (K, m)."""
+        """Take samples (M, n); return the samples of the outputs that are ready, (K, m)."""
         if piece.ndim != 2:
             raise UserError(f"piece: {piece.ndim}-D; the shape must be (channels, samples)")
         if self._new and len(self._new[0]) != len(piece):
@@ -79,7 +80,7 @@ class Stream:
         ready = [np.zeros((self.separator.n_src or len(piece), 0), piece.dtype)]
         self._new.append(piece[:, :0])
         while piece.shape[1]:
-            # at first a whole block is missing, then what the next one has beyond this one
+            # the first block needs its whole length, each later one its length less the overlap
             step = self.length - (0 if self._tail is None else self.overlap)
             missing = step - sum(part.shape[1] for part in self._new)
             self._new.append(piece[:, :missing].copy())
@@ -89,7 +90,7 @@ class Stream:
         return np.concatenate(ready, -1)
 
     def flush(self) -> np.ndarray:
-        """The outputs (K, m) of all that was pushed and has not come out; the stream ends."""
+        """End the stream; return the outputs (K, m) that have not come out yet."""
         if not self._new:
             raise UserError("stream: nothing was pushed")
         complete = self._tail is not None and not any(part.shape[1] for part in self._new)
@@ -100,7 +101,7 @@ class Stream:
         return np.concatenate(parts, -1)
 
     def _separate_block(self) -> np.ndarray:
-        """Separate a block that ends with the new samples; its outputs up to the tail it leaves."""
+        """Separate the block that ends with the new samples; its outputs, without the tail."""
         new = np.concatenate(self._new, -1)
         block = new if self._last is None else np.concatenate([self._last, new], -1)
         block, changes = block[:, -self.length :], []

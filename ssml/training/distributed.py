@@ -1,7 +1,7 @@
-"""A training over several devices of one machine: a process each, gradients averaged every step.
+"""Training on several devices of one machine: a process each, gradients averaged every step.
 
-Processes find each other through a file and talk over the loopback interface alone. Where torchrun
-has started them (RANK and WORLD_SIZE are set), its own meeting point is used.
+The processes find each other through a file, and communicate over the loopback interface only.
+Where torchrun has started them (RANK and WORLD_SIZE are set), its rendezvous is used instead.
 """
 
 import os
@@ -19,14 +19,14 @@ from ssml.files.errors import UserError
 
 
 class Share(NamedTuple):
-    """Which of the processes this is."""
+    """The rank of this process and the number of processes."""
 
     rank: int = 0
     count: int = 1
 
     @property
     def first(self) -> bool:
-        """Whether this is the one that writes, logs and validates."""
+        """Whether this process is the one that writes, logs and validates."""
         return self.rank == 0
 
     def device(self) -> torch.device:
@@ -34,7 +34,7 @@ class Share(NamedTuple):
         return torch.device("cuda", self.rank) if torch.cuda.is_available() else torch.device("cpu")
 
     def synchronise(self, module: nn.Module) -> nn.Module:
-        """`module` with gradients that are averaged over the processes in `backward`, once."""
+        """`module` wrapped so that `backward` averages its gradients over the processes, once."""
         return nn.parallel.DistributedDataParallel(module) if self.count > 1 else module
 
     def mean(self, value: Tensor) -> float:
@@ -62,9 +62,10 @@ def check(count: int) -> None:
 
 
 def each(count: int, work: Callable[..., None], *arguments: Any) -> None:
-    """Call `work(share, *arguments)` in `count` processes and wait for all; one needs no other.
+    """Call `work(share, *arguments)` in `count` processes and wait for all of them.
 
-    `work` is a function of a module. Where one process fails the others are ended, and so is this.
+    A single process is this one. `work` must be defined at the top of a module. Where one process
+    fails, the others are ended, and this one exits too.
     """
     if "WORLD_SIZE" in os.environ:
         _work(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), "env://", work, arguments)
@@ -75,7 +76,7 @@ def each(count: int, work: Callable[..., None], *arguments: Any) -> None:
             place = (Path(folder) / "meet").as_uri()
             try:
                 spawn(_work, (count, place, work, arguments), count)
-            except ProcessExitedException as error:  # it has said why
+            except ProcessExitedException as error:  # that process has printed the reason
                 sys.exit(error.exit_code if error.exit_code > 0 else 1)
 
 
@@ -87,7 +88,7 @@ def _work(
         os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = "lo"
         torch.set_num_threads(max(1, torch.get_num_threads() // count))
     distributed.init_process_group(backend, place, rank=rank, world_size=count)
-    if backend == "gloo":  # one that fails later leaves none that still connects to it
+    if backend == "gloo":  # all are connected before one may fail
         distributed.barrier()
     try:
         work(Share(rank, count), *arguments)

@@ -26,14 +26,14 @@ from .distributed import Share
 
 Row = dict[str, Any]
 COLUMNS = ("step", "loss", "grad_norm", "si_sdr", "skipped")
-WARM_NORMS = 10  # gradient norms to have seen before their percentile clips
+WARM_NORMS = 10  # gradient norms after which their percentile is the limit
 
 
 class Trainer:
-    """One training: the network, its moving average, the optimiser, and what happened so far.
+    """One training: the network, its moving average, the optimiser, and the history.
 
-    All randomness is drawn from `(seed, step)`, so the state is tensors and a history: a training
-    that goes on from its checkpoint ends with the same bits as one that was never interrupted.
+    All random numbers depend on `(seed, step)` alone, so the state is tensors and a history. A
+    training that resumes from its checkpoint ends with the same bits as one without interruption.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Trainer:
         share: Share = Share(),  # noqa: B008
         start: Mapping[str, Tensor] | None = None,
     ) -> None:
-        """`start` are weights to begin with; those it has not begin as in any training."""
+        """`start`: initial weights. Weights that it lacks are initialised at random."""
         self.params, self.seed, self.fs, self.device = params, seed, fs, device
         self.share, self.start = share, start
         self.stft = Stft(**params.stft.model_dump())
@@ -77,13 +77,13 @@ class Trainer:
         return losses.pit(cost)[0].mean()
 
     def learning_rate(self, step: int) -> float:
-        """Linear warm-up, constant, then linear to a share of `decay` over the second half."""
+        """Linear warm-up, then constant; over the second half linear to `decay` times lr."""
         rise = min(1.0, (step + 1) / (self.params.warmup + 1))
         fall = min(1.0, 2 * (1 - step / self.params.steps))
         return self.params.lr * rise * max(fall, self.params.decay)
 
     def step(self, step: int, batch: Batch) -> Row:
-        """One update of the weights; a step whose gradient is not finite is skipped and counted."""
+        """Update the weights once; a step with a non-finite gradient is skipped and counted."""
         low, high = self.params.iterations
         n_iter = int(generator(self.seed, "iterations", step).integers(low, high + 1))
         for group in self.optimiser.param_groups:
@@ -100,7 +100,10 @@ class Trainer:
         return {"step": step + 1, "loss": mean, "grad_norm": norm, "skipped": self.skipped}
 
     def _clip(self) -> float:
-        """Clip at a percentile of the past norms (AutoClip, Seetharaman et al. 2020)."""
+        """Clip the gradient at a percentile of past norms (AutoClip, Seetharaman et al. 2020).
+
+        Returns the norm before clipping.
+        """
         weights = [p for p in self.network.parameters() if p.grad is not None]
         norm = float(torch.nn.utils.get_total_norm([p.grad for p in weights if p.grad is not None]))
         if np.isfinite(norm):
@@ -125,7 +128,7 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self, dev: ShardReader) -> float:
-        """Mean SI-SDR in dB of the averaged weights at twice the least iterations of training."""
+        """Mean SI-SDR in dB on `dev` of the averaged weights, at 2 `params.iterations[0]`."""
         network = checkpoint.build(self.params.network, self.stft.bins).to(self.device)
         network.load_state_dict(self.average)
         network.eval()
@@ -140,7 +143,7 @@ class Trainer:
         return float(np.mean(scores))
 
     def keep_best(self, si_sdr: float) -> None:
-        """Remember the averaged weights if they are the best so far on validation."""
+        """Keep a copy of the averaged weights if their validation SI-SDR is the highest so far."""
         if si_sdr > self.best_si_sdr:
             self.best_si_sdr = si_sdr
             self.best = {key: value.clone() for key, value in self.average.items()}
@@ -148,7 +151,7 @@ class Trainer:
     # --- state ----------------------------------------------------------------------------------
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """All that the next step depends on, as tensors and as JSON."""
+        """Everything that the next step depends on, as tensors and as JSON."""
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
         tensors |= {f"best.{k}": v for k, v in self.best.items()}
@@ -164,7 +167,7 @@ class Trainer:
         return tensors, notes
 
     def restore(self, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
-        """Take back what `state` gave."""
+        """Set the state to one that `state` returned."""
 
         def below(prefix: str) -> dict[str, Tensor]:
             return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
@@ -184,7 +187,7 @@ class Trainer:
 
 
 class _Cost(nn.Module):
-    """A trainer's cost as a module: its gradients are synchronised once, not once an iteration."""
+    """A trainer's cost as a module, so that gradients are synchronised once a step."""
 
     def __init__(self, trainer: Trainer) -> None:
         super().__init__()
@@ -202,10 +205,10 @@ def fit(
     key: str,
     log: Callable[[Row], None] = lambda row: None,
 ) -> None:
-    """Run the steps that are left, with checkpoints of `key` at `path`; `log` gets each row.
+    """Run the remaining steps; write checkpoints with `key` to `path`; call `log` with each row.
 
-    draw: `(step, size, samples, seed, rank, ranks)` -> a batch, or of several processes the part
-    of this one. Of these the first alone validates, logs and writes.
+    draw: `(step, size, samples, seed, rank, ranks)` -> the batch, or this process's part of it.
+    Where several processes train, only the first validates, logs and writes.
     """
     params, share = trainer.params, trainer.share
     done = len(trainer.history)
@@ -232,7 +235,7 @@ def fit(
 def _ahead(
     draw: Callable[[int], Batch], steps: Iterable[int], end: int
 ) -> Iterator[tuple[int, Batch]]:
-    """Each step with its batch, drawn in a thread while the step before is computed."""
+    """Yield each step with its batch, which a thread draws while the step before is computed."""
     waiting: dict[int, Future[Batch]] = {}
     with ThreadPoolExecutor(1) as pool:
         for step in steps:
@@ -243,7 +246,7 @@ def _ahead(
 
 
 def suspend(trainer: Trainer, path: Path, key: str) -> None:
-    """Write the state to `path`, one file, whole or not at all."""
+    """Write the state to `path`: one file, written whole or not at all."""
     tensors, notes = trainer.state()
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     # one entry: safetensors writes several in any order
@@ -251,29 +254,33 @@ def suspend(trainer: Trainer, path: Path, key: str) -> None:
 
 
 def resume(trainer: Trainer, path: Path, key: str) -> bool:
-    """Restore the state from `path` if it is there and of the same `key`, of all it depends on."""
+    """Restore the state from `path` and return True, if that is a whole checkpoint with `key`.
+
+    `key` is a digest of the parameters, data and code that a training depends on.
+    """
     if not path.is_file():
         return False
     try:
         with safe_open(path, framework="pt") as file:
             notes = json.loads((file.metadata() or {})["notes"])
             if notes["key"] != key:
-                print(f"{path}: made by other parameters, data or code; not used", file=sys.stderr)
+                reason = "checkpoint does not match this configuration"
+                print(f"{path}: {reason}: starting from step 0", file=sys.stderr)
                 return False
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             trainer.restore(tensors, notes)
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        # nothing of it, where a part was taken already
-        made_of = (trainer.params, trainer.seed, trainer.fs, trainer.device)
-        fresh = Trainer(*made_of, trainer.share, trainer.start)
+        # a part may have been restored already: begin with a fresh trainer
+        arguments = (trainer.params, trainer.seed, trainer.fs, trainer.device)
+        fresh = Trainer(*arguments, trainer.share, trainer.start)
         trainer.__dict__.update(fresh.__dict__)
-        print(f"{path}: not a whole checkpoint ({error}); not used", file=sys.stderr)
+        print(f"{path}: incomplete checkpoint ({error}): starting from step 0", file=sys.stderr)
         return False
     return True
 
 
 def status(trainer: Trainer) -> str:
-    """The mean loss of the last steps and the last validation, in a few words."""
+    """The mean loss of the last 20 steps and the last validation, for the progress bar."""
     losses = [row["loss"] for row in trainer.history[-20:]]
     checked = [row["si_sdr"] for row in trainer.history if "si_sdr" in row]
     words = [f"loss {np.mean(losses):.2f}"] if losses else []

@@ -93,7 +93,7 @@ def test_a_folder_without_recordings_is_an_error(tmp_path):
 
 def test_an_impossible_t60_is_an_error_that_names_the_scene():
     scene = Scene(**(SCENE.to_json() | {"t60": 0.01}))
-    with pytest.raises(UserError, match=r"x: no walls give a T60 of 0.01 s"):
+    with pytest.raises(UserError, match=r"x: no wall absorption gives a T60 of 0.01 s"):
         responses(scene, FS, 10)
 
 

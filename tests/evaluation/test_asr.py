@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ssml.evaluation import asr
-from ssml.evaluation.asr.heard import Heard
+from ssml.evaluation.asr.cached import CachedRecogniser
 from ssml.files import provenance
 from ssml.files.errors import UserError
 
@@ -198,11 +198,11 @@ class Spy(asr.Recogniser):
 
 def test_what_was_heard_is_not_asked_again_even_by_another_process(tmp_path):
     path, signals = tmp_path / "deep/heard.jsonl", [np.zeros(n) for n in (3, 5, 3)]
-    first = Heard(Spy(), path, "key")
+    first = CachedRecogniser(Spy(), path, "key")
     assert first.many(signals, 16000) == ["3 samples", "5 samples", "3 samples"]
     assert first.recogniser.asked == [3, 5]
     path.write_text(path.read_text()[:-9])  # interrupted within the second line
-    second = Heard(Spy(), path, "key")
+    second = CachedRecogniser(Spy(), path, "key")
     assert second.many(signals, 16000) == ["3 samples", "5 samples", "3 samples"]
     assert second.recogniser.asked == [5]
 
@@ -210,7 +210,7 @@ def test_what_was_heard_is_not_asked_again_even_by_another_process(tmp_path):
 def test_what_cannot_be_kept_is_heard_all_the_same(tmp_path):
     """On a full disk, say: the answers are there, only the next run asks again."""
     (tmp_path / "file").touch()
-    heard = Heard(Spy(), tmp_path / "file/heard.jsonl", "key")
+    heard = CachedRecogniser(Spy(), tmp_path / "file/heard.jsonl", "key")
     assert heard.many([np.zeros(3)], 16000) == ["3 samples"]
 
 
@@ -219,8 +219,8 @@ def test_what_cannot_be_kept_is_heard_all_the_same(tmp_path):
 )
 def test_other_settings_rates_and_samples_are_heard_anew(tmp_path, key, fs, change):
     path = tmp_path / "heard.jsonl"
-    Heard(Spy(), path, "key").many([np.zeros(7)], 16000)
-    again = Heard(Spy(), path, key)
+    CachedRecogniser(Spy(), path, "key").many([np.zeros(7)], 16000)
+    again = CachedRecogniser(Spy(), path, key)
     again.many([np.zeros(7) + change], fs)
     assert again.recogniser.asked == [7]
 

@@ -19,7 +19,7 @@ from ssml.config.sections import VariantParams
 from ssml.data import corpora, scenes
 from ssml.data.corpora.utterance import Utterance
 from ssml.data.shards import ShardReader, StoredMixture, encode_mixture, write_tar
-from ssml.evaluation.asr.heard import Heard
+from ssml.evaluation.asr.cached import CachedRecogniser
 from ssml.files import io
 from ssml.files.errors import UserError
 from ssml.iva import checkpoint
@@ -76,7 +76,7 @@ def read_manifest(path: Path) -> None:
 
 
 def read_heard(path: Path) -> None:
-    Heard(None, path, "key")  # type: ignore[arg-type]
+    CachedRecogniser(None, path, "key")  # type: ignore[arg-type]
 
 
 FORMATS = {
@@ -181,7 +181,7 @@ def test_a_member_of_another_place_or_twice_is_refused(name, tmp_path):
             if one == "link":
                 member.type, member.linkname = tarfile.SYMTYPE, "../../secret"
             tar.addfile(member, BytesIO())
-    with pytest.raises(UserError, match=r"a.tar: .*is of no shard"):
+    with pytest.raises(UserError, match=r"a.tar: .*does not belong in a shard"):
         ShardReader([tmp_path / "a.tar"], 16000)
     assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]
 

@@ -97,9 +97,9 @@ FINE = {
     [
         ({"condition": 500.0}, "nearly singular"),
         ({"t60": 0.6}, "--n-fft"),
-        ({"likeness": 0.7}, "come and go together"),
+        ({"likeness": 0.7}, "rise and fall together"),
         ({"levels": [0.0, -45.0]}, "output 2 is faint"),
-        ({"lost_above": 8000.0}, "nothing above 8 kHz is left"),
+        ({"lost_above": 8000.0}, "removes everything above 8 kHz"),
         ({"silent_channels": [2]}, "channel 2 is silent: leave it out"),
         ({"silent": True, "silent_channels": [1, 2]}, "the recording is silent"),
     ],

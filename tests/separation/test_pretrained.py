@@ -116,11 +116,11 @@ def test_only_what_is_the_shipped_by_content_is_its_result(trained):
     other = trained.separate.methods["learned-sdr-iss"].model_copy(update={"model": "other/x"})
     separate = trained.separate.model_copy(update={"methods": {"learned-sdr-iss": other}})
     chosen = trained.model_copy(update={"separate": separate})
-    layout.trained(other).parent.mkdir()
-    layout.trained(other).write_bytes(layout.model("learned-sdr").read_bytes())
+    layout.model_of(other).parent.mkdir()
+    layout.model_of(other).write_bytes(layout.model("learned-sdr").read_bytes())
     with pytest.raises(UserError, match="summary.csv: no method with learned-sdr; separate with"):
         ship.write_results(chosen, "learned-sdr", pretrained.FOLDER)
-    layout.trained(other).write_bytes(path.read_bytes())
+    layout.model_of(other).write_bytes(path.read_bytes())
     assert ship.write_results(chosen, "learned-sdr", pretrained.FOLDER).is_file()
 
 

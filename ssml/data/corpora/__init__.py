@@ -23,9 +23,9 @@ CORPORA: dict[str, Callable[[CorpusParams, int, Path], list[Utterance]]] = {
 
 
 def root(corpus: CorpusParams, folder: Path) -> Path:
-    """The folder of the audio; what is generated or downloaded lies in `folder`.
+    """The folder of the audio. Audio that is generated or downloaded lies in `folder`.
 
-    Raises `UserError` where LibriSpeech's folder is not given or not there.
+    Raises `UserError` where LibriSpeech's folder is not given or does not exist.
     """
     if corpus.source == "synthetic":
         return folder / "synthetic"
@@ -76,8 +76,8 @@ _AGAIN = "delete it and run the corpus stage again"
 def load(utterance: Utterance, root: Path) -> np.ndarray:
     """The audio as float32 (samples,) at 16 kHz.
 
-    Raises `UserError` where the file is missing, corrupt, of another rate, not mono, or of another
-    length than the manifest says.
+    Raises `UserError` where the file is missing, corrupt or not mono, or its rate or length is not
+    that of the manifest.
     """
     path = Path(root) / utterance.path
     audio, _ = io.read_audio(path, RATE)

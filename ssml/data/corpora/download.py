@@ -1,4 +1,4 @@
-"""LibriSpeech's subsets from openslr.org: resumed where broken off, checked, unpacked or not."""
+"""Download of LibriSpeech's subsets from openslr.org: resumed after a break, checked, unpacked."""
 
 import hashlib
 import tarfile
@@ -21,7 +21,7 @@ MD5 = {  # as openslr.org publishes them
     "train-clean-360": "c0e676e450a7ff2f54aeade5171606fa",
     "train-other-500": "d1a0fd59409feb2c614ce4d30c387708",
 }
-TRIES = 8  # in a row without a byte
+TRIES = 8  # in a row that receive no byte
 BLOCK = 1 << 20
 
 
@@ -30,8 +30,8 @@ def fetch(
 ) -> None:
     """Download `subset` from `url` and unpack it to `root/subset`.
 
-    What came before a break stays in `<subset>.tar.gz.part` and is not fetched again. `pause` is
-    the wait in s between tries. Raises `UserError` where the subset is unknown, the server does
+    Bytes received before a break stay in `<subset>.tar.gz.part` and are not fetched again. `pause`
+    is the wait in s between tries. Raises `UserError` where the subset is unknown, the server does
     not give it, or it arrives damaged.
     """
     if subset not in md5:
@@ -51,7 +51,7 @@ def fetch(
 
 
 def _download(url: str, part: Path, pause: float) -> None:
-    """Append to `part` until it is whole."""
+    """Append to `part` until it is complete."""
     failed = 0
     while failed < TRIES:
         before = part.stat().st_size if part.exists() else 0
@@ -74,7 +74,7 @@ def _download(url: str, part: Path, pause: float) -> None:
 
 
 def _append(url: str, part: Path) -> bool:
-    """Fetch what is missing from `part`; whether it is whole then."""
+    """Fetch the missing bytes of `part`; return whether it is complete then."""
     start = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     try:

@@ -1,8 +1,8 @@
-"""The sentences of the embedded corpus: fixed patterns of word classes, some 10^8 of them.
+"""The sentences of the synthetic corpus: fixed patterns of word classes, some 10^8 sentences.
 
-The words of a class differ in more than one phone, all classes together hold all phones of English,
-and all words are in PocketSphinx's dictionary. Which split may use a sentence follows from the
-sentence itself, so training and test share none, however many are drawn.
+The words of a class differ in more than one phone. All classes together contain all phones of
+English, and all words are in PocketSphinx's dictionary. A hash of the sentence decides which split
+may use it, so training and test share no sentence, however many are drawn.
 """
 
 import hashlib

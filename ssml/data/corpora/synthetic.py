@@ -1,7 +1,7 @@
-"""The embedded corpus: espeak-ng's voices speak sentences of a grammar, in LibriSpeech's layout.
+"""The synthetic corpus: espeak-ng's voices speak sentences of a grammar, in LibriSpeech's layout.
 
 Each voice is a speaker of one split, and the splits share no variant and no sentence.
-`manifest.json` beside the audio records how each file was made; what is whole stays.
+`manifest.json` beside the audio records how each file was made. Files that match it are kept.
 """
 
 from dataclasses import dataclass
@@ -60,16 +60,16 @@ class Line:
         return f"{self.chapter}/{self.name}.flac"
 
 
-def cast(params: SyntheticParams, speaker: Speaker) -> list[Talker]:
-    """Choose the voices of all splits, test first: each as different as can be from all before."""
+def choose_talkers(params: SyntheticParams, speaker: Speaker) -> list[Talker]:
+    """Choose the voices of all splits, test first; each differs as much as possible from others."""
 
-    def measured(choice: list[Voice]) -> dict[Voice, Measure]:
+    def measure_voiced(choice: list[Voice]) -> dict[Voice, Measure]:
         measures = {
             voice: voices.measure(speaker.say(voice, voices.SENTENCE), RATE) for voice in choice
         }
         return {voice: m for voice, m in measures.items() if m.voiced > voices.VOICED}
 
-    test = measured(
+    test = measure_voiced(
         [
             Voice("en-us", variant, pitch, TEST_RATE)
             for variant in INTELLIGIBLE
@@ -77,7 +77,7 @@ def cast(params: SyntheticParams, speaker: Speaker) -> list[Talker]:
         ]
     )
     rest = [variant for variant in speaker.variants if variant not in INTELLIGIBLE]
-    others = measured(voices.candidates(rest))
+    others = measure_voiced(voices.candidates(rest))
     chosen: list[Talker] = []
     used: set[str] = set()
     pools: dict[Split, dict[Voice, Measure]] = {"test": test, "dev": others, "train": others}
@@ -91,7 +91,7 @@ def cast(params: SyntheticParams, speaker: Speaker) -> list[Talker]:
     return chosen
 
 
-def script(talkers: list[Talker], params: SyntheticParams, seed: int) -> list[Line]:
+def draw_sentences(talkers: list[Talker], params: SyntheticParams, seed: int) -> list[Line]:
     """The sentences of all speakers, none twice."""
     lines: list[Line] = []
     said: set[str] = set()
@@ -108,16 +108,18 @@ def script(talkers: list[Talker], params: SyntheticParams, seed: int) -> list[Li
 
 
 def prepare(corpus: CorpusParams, seed: int, root: Path) -> list[Utterance]:
-    """Speak the corpus into `root`, or what of it is missing or damaged, and list it."""
+    """Speak the missing or damaged files of the corpus into `root`, and list all utterances."""
     params = corpus.synthetic
     for key, counts in (("voices", params.voices), ("utterances", params.utterances)):
         for split in FIRST:
             if split not in counts:
                 raise UserError(f"corpus.synthetic.{key}: no '{split}'; add it")
     with engine() as speaker:
-        lines = script(cast(params, speaker), params, seed)
-        old = _recorded(root)
-        files = {line.path: _spoken(line, root, old.get(line.path), speaker) for line in lines}
+        lines = draw_sentences(choose_talkers(params, speaker), params, seed)
+        old = _read_records(root)
+        files = {
+            line.path: _speak_if_missing(line, root, old.get(line.path), speaker) for line in lines
+        }
         version = speaker.version
     for path in old.keys() - files.keys():  # of other parameters; no part of this corpus
         (root / path).unlink(missing_ok=True)
@@ -140,8 +142,8 @@ def _utterance(line: Line, record: dict[str, Any]) -> Utterance:
     )
 
 
-def _recorded(root: Path) -> dict[str, Any]:
-    """What an earlier run recorded; nothing where its record is missing or damaged."""
+def _read_records(root: Path) -> dict[str, Any]:
+    """The records of an earlier run; empty where its manifest is missing or damaged."""
     try:
         files = io.read_json(root / "manifest.json")["files"]
         return {path: record for path, record in files.items() if record["sha256"]}
@@ -149,15 +151,22 @@ def _recorded(root: Path) -> dict[str, Any]:
         return {}
 
 
-def _spoken(line: Line, root: Path, old: dict[str, Any] | None, speaker: Speaker) -> dict[str, Any]:
-    """The record of the line's file, which is made unless it is there as recorded."""
-    made = {"text": line.text, "engine": speaker.version, **line.talker.voice.record()}
+def _speak_if_missing(
+    line: Line, root: Path, old: dict[str, Any] | None, speaker: Speaker
+) -> dict[str, Any]:
+    """The record of the line's file, which is spoken unless the file matches its old record."""
+    request = {"text": line.text, "engine": speaker.version, **line.talker.voice.record()}
     path = root / line.path
-    if old and made.items() <= old.items() and path.is_file() and io.sha256(path) == old["sha256"]:
+    if (
+        old
+        and request.items() <= old.items()
+        and path.is_file()
+        and io.sha256(path) == old["sha256"]
+    ):
         return old
     audio = speaker.say(line.talker.voice, line.text)
     io.write_bytes(path, io.encode_flac(audio, RATE))
-    return {**made, "samples": len(audio), "sha256": io.sha256(path)}
+    return {**request, "samples": len(audio), "sha256": io.sha256(path)}
 
 
 def _write_texts(lines: list[Line], files: dict[str, Any], root: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the rest of the project knows of an utterance."""
+"""An utterance as the rest of the project sees it."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,8 +1,7 @@
-"""Which voices of espeak-ng to use: candidates are measured, and those that differ most are taken.
+"""The choice of espeak-ng's voices: candidates are measured, and the most different ones are taken.
 
 A voice is a language, a variant (espeak-ng's word for a timbre), a pitch and a rate. Many variants
-sound alike, so their number says little; the distance of two voices here is that of their median F0
-and of their long-term spectra.
+sound alike. The distance of two voices is computed from their median F0 and long-term spectra.
 """
 
 from collections import Counter
@@ -115,10 +114,10 @@ def measure(audio: np.ndarray, fs: int) -> Measure:
 def farthest(
     measures: Mapping[Voice, Measure], count: int, apart_from: Sequence[Measure] = ()
 ) -> list[Voice]:
-    """The greedy choice of `count` voices, each as far as can be from the ones before.
+    """A greedy choice of `count` voices, each as far as possible from the voices before.
 
-    The first is farthest from all `apart_from`, or else has the lowest voice; no variant comes
-    twice before each has come once. Raises `UserError` where there are fewer.
+    The first is farthest from all `apart_from`, or has the lowest F0 where that is empty. No
+    variant comes twice before each has come once. Raises `UserError` for too few voices.
     """
     if count > len(measures):
         raise UserError(f"corpus.synthetic.voices: {count} asked, at most {len(measures)} differ")

@@ -1,4 +1,4 @@
-"""Recognisers, audio -> words, and word error rates; a recogniser imports its package when made."""
+"""Recognisers, audio -> words, and word error rates. Creating a recogniser imports its package."""
 
 from collections.abc import Callable
 

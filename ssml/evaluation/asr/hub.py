@@ -11,7 +11,7 @@ from .recogniser import Recogniser, check_rate, hearable, unloadable
 
 
 class Hub(Recogniser):
-    """Whisper, wav2vec 2.0 and their kin: `model` is a name on the hub or a local folder.
+    """Whisper, wav2vec 2.0 and similar: `model` is a name on the hub or a local folder.
 
     `batch` signals go through the network at once, on a GPU where there is one. Other `options` go
     to `generate` (Whisper: `language: en`). Weights are read from safetensors only. A `grammar` is
@@ -58,9 +58,10 @@ class Hub(Recogniser):
         return texts
 
     def _together(self, heard: list[int], signals: Sequence[np.ndarray]) -> list[list[int]]:
-        """Which of `signals` share a batch: Whisper pads each to 30 s, others must not be padded.
+        """Indices of the signals that share a batch.
 
-        What a CTC network says of the padding at a signal's end would be taken for speech.
+        Whisper pads each signal to 30 s. Other signals must not be padded: a CTC network would
+        recognise words in the padding.
         """
         if self.pipe.type == "seq2seq_whisper":
             return [heard] if heard else []
@@ -70,7 +71,7 @@ class Hub(Recogniser):
         return list(groups.values())
 
     def _hear(self, signals: Sequence[np.ndarray]) -> list[str]:
-        # the level is no information; networks that do not normalise it were trained near this
+        # the level carries no information; networks that do not normalise it were trained near this
         given = [{"raw": s / np.abs(s).max() / 2, "sampling_rate": self.rate} for s in signals]
         options = {"generate_kwargs": self.options} if self.options else {}
         found = self.pipe(given, batch_size=self.batch, **options)

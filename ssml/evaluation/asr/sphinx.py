@@ -14,7 +14,7 @@ RATE = 16000  # Hz, of PocketSphinx's US-English model
 PEAK = 0.5  # of full scale, whatever the level of the audio
 GRAMMAR = "grammar"  # the name of the search
 
-# What PocketSphinx is given unless `options` says otherwise.
+# Defaults for PocketSphinx, which `options` override.
 COMMON = {
     "loglevel": "FATAL",
     "cmn": "batch",  # the mean of this utterance, not of those before

@@ -12,8 +12,8 @@ from .recogniser import Recogniser, check_rate, hearable, unloadable
 
 RATE = 16000  # Hz, of every Whisper
 
-# What faster-whisper is given unless `options` says otherwise: the most probable words, by
-# themselves. Its own way out of a repetition is to draw words at random.
+# Defaults for faster-whisper, which `options` override: the most probable words. Its own defaults
+# draw words at random where it detects a repetition.
 SETTINGS: dict[str, Any] = {
     "language": "en",
     "beam_size": 5,
@@ -69,7 +69,7 @@ class Whisper(Recogniser):
     def _one(self, audio: np.ndarray) -> str:
         if not hearable(audio, RATE):
             return ""
-        # the level is no information; the network was trained near this
+        # the level carries no information; the network was trained near this one
         given = (audio / np.abs(audio).max() / 2).astype(np.float32)
         found, _ = self.model.transcribe(given, **self.settings)
         return " ".join(" ".join(segment.text for segment in found).split())

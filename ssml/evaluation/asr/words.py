@@ -26,7 +26,7 @@ class WordErrors(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A piece of an alignment: what was heard in place of what was said, either may be ''."""
+    """One word of an alignment: the word said and the word recognised; either may be ''."""
 
     kind: Literal["equal", "substitute", "delete", "insert"]
     ref: str
@@ -76,12 +76,12 @@ def align(hyp: str, ref: str) -> list[Step]:
 
 
 def fewest_errors(hyps: Sequence[str], refs: Sequence[str]) -> tuple[list[int], list[WordErrors]]:
-    """The assignment of texts with the fewest errors: which of `hyps` each of `refs` takes."""
+    """The assignment with the fewest errors: for each of `refs` its index in `hyps`, and errors."""
     from scipy.optimize import linear_sum_assignment
 
     pairs = [[word_errors(hyp, ref) for hyp in hyps] for ref in refs]
     cost = np.array([[pair.errors for pair in row] for row in pairs])
-    # of assignments that cost the same, the signal metric's
+    # among assignments of equal cost, the signal metric's is preferred
     cost = cost - 1e-3 * np.eye(len(cost))
     chosen = [int(k) for k in linear_sum_assignment(cost)[1]]
     return chosen, [pairs[row][column] for row, column in enumerate(chosen)]

@@ -1,5 +1,7 @@
-"""Iterations on a CPU, compiled: a bin's covariances, its rule and its new powers while the bin is
-in the cache. What they compute is in `demixing` and `updates`; these agree with it to rounding.
+"""Compiled iterations for the CPU.
+
+Each bin's covariances, update and new powers are computed while the bin is in the cache. The
+kernels compute what `demixing` and `updates` define, and agree with them up to rounding.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,18 +19,18 @@ RULES = ("iss", "iss-6-sweeps", "ip", "ip2")
 
 
 def available(X: Tensor) -> bool:
-    """Whether X is on the CPU and wants no gradient of its own."""
+    """Whether X is on the CPU and needs no gradient."""
     return X.device.type == "cpu" and not (torch.is_grad_enabled() and X.requires_grad)
 
 
 def separates(X: Tensor, model: SourceModel, rule: str) -> bool:
-    """Whether `iterate` can be used: nothing wants a gradient, not even of the weights."""
+    """Whether `iterate` can be used: neither X nor the source model needs a gradient."""
     derives = torch.is_grad_enabled() and not isinstance(model, Spherical)
     return available(X) and rule in RULES and not derives
 
 
 def differentiates(X: Tensor, rule: str) -> bool:
-    """Whether `step` can be used: its derivative is that with respect to the weights alone."""
+    """Whether `step` can be used: it is differentiable by W and the weights, not by the mixture."""
     return available(X) and rule == "iss"
 
 
@@ -56,9 +58,9 @@ def sphere(X: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def iterate(P: Tensor, W: Tensor, model: SourceModel, rule: str, n_iter: int) -> Iterator[Tensor]:
-    """Yield filters (..., F, K, M) complex128 `n_iter + 1` times, each in the place of the last.
+    """Yield demixing matrices (..., F, K, M) `n_iter + 1` times: one array, overwritten each time.
 
-    P (..., F, M * M, T) outer products, W (..., F, K, M) complex128, contiguous, to begin with.
+    P (..., F, M * M, T) outer products; W (..., F, K, M) complex128, contiguous, the initial value.
     """
     yield W
     if n_iter == 0:
@@ -78,15 +80,15 @@ def iterate(P: Tensor, W: Tensor, model: SourceModel, rule: str, n_iter: int) ->
 
 
 def _sweeps(shares: Shares, P: Tensor, W: Tensor, rule: str, shared: bool) -> Sweep:
-    """Sweeps `U -> power`, both (..., K, F, T); the power alone where U is None.
+    """A function `U -> power`, both (..., K, F, T), that runs one iteration; none where U is None.
 
-    shared: U are the same for all bins, (..., K, 1, T), and the power is summed over them.
+    shared: U (..., K, 1, T) is the same for all bins, and the power is summed over bins.
     """
     from . import bins
 
     p, w, iterate = flat(P, 3), flat(W, 3), bins.SWEEPS[rule]
     K, F, T = w.shape[2], 1 if shared else w.shape[1], P.shape[-1]
-    # shares of a mixture write to different bins, but add to sums of their own
+    # shares of a mixture write to different bins; where powers are summed, each has its own sum
     power = P.new_empty(len(p), shares.per_mixture if shared else 1, K, F, T)
     out = [list(mixture) * (1 if shared else shares.per_mixture) for mixture in power.numpy()]
 
@@ -98,7 +100,7 @@ def _sweeps(shares: Shares, P: Tensor, W: Tensor, rule: str, shared: bool) -> Sw
         else:
             u = flat(U, 3)
             shares.each(lambda b, i, *part: iterate(p[b], w[b], u[b], out[b][i], powers, *part))
-        # a model may remember what it was given: no view of what the next sweep writes to
+        # a copy: a model may remember its input, and the next sweep overwrites `power`
         total = power.sum(1) if shared else power[:, 0].clone()
         return total.reshape(*P.shape[:-3], K, F, T)
 

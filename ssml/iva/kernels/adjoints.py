@@ -74,7 +74,7 @@ def _adjoint_times(A, B, out):
 
 @inner
 def _of_iss(G, back, spare, back_G):
-    """Adjoint of G for `back`, that of the transform `rules.iss` makes of it, which is used up."""
+    """Adjoint of G from `back`, the adjoint of the transform by `rules.iss`; overwrites `back`."""
     K = G.shape[0]
     for m in range(K):
         for i in range(K):
@@ -90,7 +90,7 @@ def _of_iss(G, back, spare, back_G):
     c, back_c = np.empty(K, G.dtype), np.empty(K, G.dtype)
     for k in range(K - 1, -1, -1):
         A = states[k]
-        own = np.zeros(K, G.dtype)  # what the adjoint of row k of A gains
+        own = np.zeros(K, G.dtype)  # to be added to the adjoint of row k of A
         for m in range(K):
             norm = rules.column(G[m], A, k, c)
             back_v = back[m, 0] * np.conj(A[k, 0])
@@ -125,7 +125,7 @@ def _of_iss(G, back, spare, back_G):
 
 @inner
 def _of_covariances(V, W, left, back_G, share, back_V, back_W):
-    """Adjoint of V, written, and of W, added, for that of the loaded `G[k] = W V[k] W^H`."""
+    """Adjoints of V (written) and W (added to) from that of the loaded `G[k] = W V[k] W^H`."""
     K, M = W.shape
     L = np.empty((K, M), W.dtype)
     row, full = np.empty(M, W.dtype), np.empty((M, M), W.dtype)

@@ -1,6 +1,6 @@
 """The compiled power and iteration (ISS) as functions that torch can differentiate.
 
-W (..., F, K, M) complex128, P (..., F, M * M, T) outer products, which get no gradient.
+W (..., F, K, M) complex128; P (..., F, M * M, T) outer products, for which there is no gradient.
 """
 
 from typing import Any

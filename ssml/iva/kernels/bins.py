@@ -1,4 +1,4 @@
-"""Compiled passes over the bins: each reads a bin's outer products once.
+"""Compiled passes over the bins. Each pass reads the outer products of a bin once.
 
 Layouts: X (M, F, T) complex; P (F, M * M, T) real, the outer products as `linalg.pack` orders them;
 W (F, K, M) complex128; weights U and powers (K, F, T), or both (K, 1, T): weights that all bins
@@ -118,18 +118,18 @@ def _power(P, W, c, power, f):
             out[t] = 0
         add_rows(c, P, out)
         for t in range(out.shape[0]):
-            out[t] = max(out[t], 0)  # which rounding must not make negative
+            out[t] = max(out[t], 0)  # rounding must not make a power negative
 
 
 @inner
 def moments(P, U, f, out):
-    """out[k, r] <- mean_t U[k, f, t] P[r, t]; two sources by four rows for one reading of each."""
+    """out[k, r] <- mean_t U[k, f, t] P[r, t]; for two sources and four rows at a time."""
     K, _, T = U.shape
     R = P.shape[0]
     g = 0 if U.shape[1] == 1 else f
     zero = P.dtype.type(0)
     for k in range(0, K, 2):
-        m = min(k + 1, K - 1)  # a last one without a second is done twice
+        m = min(k + 1, K - 1)  # an odd last source is its own partner
         u, v = U[k, g], U[m, g]
         for r in range(0, R - 3, 4):
             p, q, x, y = P[r], P[r + 1], P[r + 2], P[r + 3]
@@ -220,7 +220,7 @@ def identity(A):
             A[i, j] = i == j
 
 
-# One function for each rule: what is compiled for a function as an argument is not kept on disk.
+# One function for each rule: numba does not keep code on disk whose argument is a function.
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""How everything here is compiled: without the interpreter's lock, and kept on disk."""
+"""How the kernels are compiled: without the interpreter's lock, and kept on disk."""
 
 import hashlib
 import warnings
@@ -10,7 +10,7 @@ from typing import Any
 
 import numba
 
-njit: Any = numba.njit  # its overloads know no dictionary of options
+njit: Any = numba.njit  # typed as Any: its overloads do not accept a dictionary of options
 OPTIONS = {
     "nogil": True,
     "error_model": "numpy",
@@ -20,7 +20,7 @@ OPTIONS = {
 
 
 def inner(function: Callable[..., Any]) -> Callable[..., Any]:
-    """For compiled code alone to call: no wrappers, which take as long to compile."""
+    """Compile a function that only compiled code calls: wrappers would double the time."""
     return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
 
 

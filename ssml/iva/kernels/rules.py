@@ -1,9 +1,9 @@
 """The update rules of `updates/` on one bin: G (K, K, K) complex128, loaded -> A (K, K) in place.
 
-A is I at first; `G[m]` is the covariance of the outputs, weighted for source m. Equations are those
-of `updates/`. spare (SPARE, K, K): room to work in, as to allocate it for each bin takes longer
-than the rule. eps: of the mixture's precision. Complex numbers are multiplied by inverses, not
-divided, which numba does slowly and branching.
+A is I at first. `G[m]` is the covariance of the outputs, weighted for source m. The equations are
+those of `updates/`. spare (SPARE, K, K): working memory, since its allocation for each bin takes
+longer than the rule. eps: of the mixture's precision. Complex numbers are multiplied by inverses:
+numba's complex division is slow and branches.
 """
 
 import numpy as np
@@ -167,7 +167,7 @@ def factor(low, load, floor):
 
 @inner
 def _square(z):
-    """|z|^2, without the care of `abs` for over- and underflow."""
+    """|z|^2, without the protection of `abs` against over- and underflow."""
     return z.real**2 + z.imag**2
 
 

@@ -1,4 +1,4 @@
-"""Work on the bins of some mixtures, shared out to threads."""
+"""Work on the bins of a batch of mixtures, divided among threads."""
 
 import itertools
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-BINS = 64  # a share, at least: less costs more to hand over than to do
+BINS = 64  # in a share, at least: to hand over fewer takes longer than to compute them
 
 
 class Shares:

@@ -1,7 +1,7 @@
 """MODELS: source models, maps from the outputs' power `|Y|^2` to the weights `U`.
 
-All known ones use `Y` through its power alone, so that is what they get: (..., K, F, T) >= 0, and
-what they return: weights of that shape, and whatever they want to remember for the next iteration.
+A source model reads only the power of the outputs, (..., K, F, T) >= 0. It returns weights of that
+shape, and a memory that it receives again in the next iteration.
 """
 
 from collections.abc import Callable

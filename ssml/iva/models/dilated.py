@@ -1,4 +1,4 @@
-"""Convolutions of growing reach, each channel by itself: a long memory for few multiplications."""
+"""Dilated convolutions of each channel by itself: a long context for few multiplications."""
 
 from torch import Tensor, nn
 
@@ -6,7 +6,7 @@ from .surrogate import Surrogate
 
 
 class Dilated(Surrogate):
-    """Residual blocks: a gated mix of channels, then each of them over frames 1, 2, 4 ... apart."""
+    """Residual blocks: a gated mix of channels, then a convolution of frames 1, 2, 4 ... apart."""
 
     def __init__(
         self, bins: int, hidden: int = 96, layers: int = 5, kernel: int = 3, rivals: bool = False

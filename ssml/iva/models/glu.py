@@ -1,4 +1,4 @@
-"""Gated convolutions over some frames: the network of the paper's kind."""
+"""Gated convolutions over a few frames: a network of the paper's kind."""
 
 from torch import Tensor, nn
 

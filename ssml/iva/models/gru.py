@@ -1,4 +1,4 @@
-"""A recurrent network: a source is heard from its first frame to its last, and backwards."""
+"""A recurrent network, which reads a source's frames forwards and backwards."""
 
 from torch import Tensor, nn
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 Memory = tuple[Tensor, Tensor]
 
-# Of a bin's mean power. The likelihood has no bound: filters that cancel one frame make its
-# variance fall, and its weight rise, until that frame is all that a covariance in float32 holds.
+# Of a bin's mean power. The likelihood is unbounded: where the demixing matrices cancel one frame,
+# its variance falls and its weight rises, until a covariance in float32 holds only that frame.
 FLOOR = 1e-4
 
 
@@ -24,7 +24,7 @@ class Nmf:
     seed: int = 0
 
     def __call__(self, power: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
-        given = power.nan_to_num(0, 0, 0)  # of a bin with nothing to separate, see `Separator`
+        given = power.nan_to_num(0, 0, 0)  # bins with nothing to separate, see `Separator`
         floor = FLOOR * given.mean(-1, keepdim=True) + torch.finfo(power.dtype).tiny ** 0.5
         power = torch.maximum(given, floor)
         B, A = memory or self._start(power)
@@ -34,8 +34,8 @@ class Nmf:
         inverse = 1 / torch.maximum(B @ A, floor)
         A = A * ((B.mT @ ((power * inverse) * inverse)) / (B.mT @ inverse)).sqrt()
         U = 1 / torch.maximum(B @ A, floor)
-        # what the floor adds to the weighted power is not in the outputs, which updates would make
-        # louder by as much in every iteration, without end
+        # the floor adds to the weighted power what the outputs lack; without this correction every
+        # iteration would amplify the outputs by as much
         kept = (U * given).mean(-1, keepdim=True) / (U * power).mean(-1, keepdim=True)
         return U / torch.where(kept > 0, kept, 1), (B, A)
 

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Of the mean power of frames. Gauss's likelihood has no bound: filters that cancel one frame make
-# its weight grow, until that frame is all that a covariance in float32 holds: with four sources on
-# one or two short mixtures in a hundred, within 100 iterations.
+# Of the mean power of frames. The Gaussian likelihood is unbounded: where the demixing matrices
+# cancel one frame, its weight grows until a covariance in float32 holds only that frame. Of short
+# mixtures of four sources, one or two in a hundred came to that within 100 iterations.
 FLOORS = {"laplace": 1e-10, "gauss": 1e-4}
 
 
@@ -32,8 +32,8 @@ def laplace(total: Tensor, bins: int) -> Tensor:
 def gauss(total: Tensor, bins: int) -> Tensor:
     """Time-varying Gauss: `U = F / norm(Y[k,:,t])^2` (Ono 2012)."""
     floored = _floored(total, FLOORS["gauss"])
-    # silent frames add nothing to the weighted power, which updates would make up for by louder
-    # outputs in every iteration, without end
+    # silent frames add nothing to the weighted power; without this correction every iteration would
+    # amplify the outputs to make up for them
     kept = (total / floored).mean(-1, keepdim=True)
     return bins / (floored * torch.where(kept > 0, kept, 1))
 

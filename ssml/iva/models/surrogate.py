@@ -1,4 +1,4 @@
-"""What the learned surrogates share: their input, their output, and where they start."""
+"""What all learned surrogates share: input, output and initial values."""
 
 import itertools
 from typing import Any
@@ -6,23 +6,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-RANGE = 1e-4  # least weight, against the largest: keeps the covariances well-conditioned
-FLOOR = 1e-5  # of the power, against its mean: what log-power calls silence
+RANGE = 1e-4  # smallest weight over the largest: keeps the covariances well-conditioned
+FLOOR = 1e-5  # added to the power, over its mean, before the logarithm
 
 
 class Surrogate(nn.Module):
     """Weights from the power of one source: `U = sigmoid(-g)`, with `g` a log-variance ratio.
 
-    `g` is the sum of what the network makes of all bins and frames around, and of a learned share
-    of the bin's own log-power and of its frame's. It starts with the frame's alone, that is, near
-    the spherical models, and learns to do better. Weights are in (0, 1] up to a scale for each
-    source and bin, which no update's direction depends on: it is chosen so that the weighted power
-    is one, which keeps the outputs at their level for any number of iterations.
+    `g` is a sum of three terms: the network's output, which depends on all bins and the frames
+    around; a learned multiple of the bin's own log-power; and one of its frame's log-power. At
+    first only the frame's term is not zero, so that training starts near the spherical models.
+    Weights are in (0, 1] up to a scale for each source and bin, which changes no update's
+    direction. The scale makes the weighted power one, which keeps the level of the outputs over any
+    number of iterations.
 
-    With `rivals` a network also sees how active a source is in each bin against its strongest rival
-    (`activity`), whose part in `g` starts at zero: still one network for any number of sources.
+    With `rivals` a network also reads the `activity` of a source in each bin against its strongest
+    rival. The rivals' part in `g` is zero at first. One network serves any number of sources.
 
-    Networks differ in `body`, which maps channels over time (batch, hidden, T) to as many.
+    Subclasses differ in `body`, which maps channels over time (batch, hidden, T) to as many.
     """
 
     def __init__(self, bins: int, hidden: int, rivals: bool = False) -> None:
@@ -63,9 +64,10 @@ class Surrogate(nn.Module):
 def activity(power: Tensor) -> Tensor:
     """Log-power against the mean of the source's own and its strongest rival's; as `power`.
 
-    (..., K, F, T), each at unit mean power in a bin: no scale of an output in a bin, which is
-    arbitrary, changes it. One rival, for a network that was trained on two sources knows no more:
-    against the mean of all it lost a dB on three, and drifted away in many iterations.
+    (..., K, F, T). Every source is first scaled to unit mean power in each bin, since the scale of
+    an output in a bin is arbitrary. The comparison is with one rival, since a network is trained on
+    two sources: against the mean of all others it lost 1 dB on three sources, and diverged over
+    many iterations.
     """
     level = power / (power.mean(-1, keepdim=True) + torch.finfo(power.dtype).tiny ** 0.5)
     if power.shape[-3] < 3:
@@ -76,7 +78,7 @@ def activity(power: Tensor) -> Tensor:
 
 
 def _strongest_rival(level: Tensor) -> Tensor:
-    """The largest of the other sources, as `level`; from the largest of those before and after."""
+    """The largest level of the other sources, in the shape of `level`."""
     before = list(itertools.accumulate(level.unbind(-3), torch.maximum))
     after = list(itertools.accumulate(reversed(level.unbind(-3)), torch.maximum))[::-1]
     between = [torch.maximum(a, b) for a, b in zip(before[:-2], after[2:], strict=True)]

@@ -1,8 +1,8 @@
 """UPDATES: rules `G -> A` that turn the outputs' weighted covariances into one transform.
 
 `G[..., f, m, :, :] = mean_t U[m,f,t] Y[:,f,t] Y[:,f,t]^H` is (..., F, K, K, K); the transform `A`
-(..., F, K, K) updates `Y <- A Y`, `W <- A W`. A rule is pure, differentiable, and never raises the
-cost that `U` majorises.
+(..., F, K, K) updates `Y <- A Y`, `W <- A W`. A rule has no state, is differentiable, and never
+raises the cost that `U` majorises.
 """
 
 from collections.abc import Callable

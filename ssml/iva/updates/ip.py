@@ -15,7 +15,7 @@ def ip(G: Tensor) -> Tensor:
     G = linalg.load(G)
     A = identity = torch.eye(K, dtype=G.dtype, device=G.device).expand(*G.shape[:-3], K, K)
     for k in range(K):
-        # e_k in the coordinates of the present outputs: rows before k have moved already
+        # the covariance of the present outputs: the rows before k have been updated already
         V = A @ G[..., k, :, :] @ A.mH
         w = torch.linalg.solve_ex(V, identity[..., :, k, None]).result[..., 0]
         # w^H V w = w^H e_k

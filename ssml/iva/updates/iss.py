@@ -18,9 +18,9 @@ def iss(G: Tensor) -> Tensor:
 
 
 def iss_6_sweeps(G: Tensor) -> Tensor:
-    """Steer every source six times, G and A as of `iss`: near the minimum of what G stands for.
+    """Steer every source six times, with G and A as for `iss`: near the minimum of the cost for G.
 
-    The sweeps read no data, only G, and fewer iterations are needed.
+    The sweeps read only G, no data, so they are cheap, and fewer iterations are needed.
     """
     return _sweep(G, SWEEPS)
 

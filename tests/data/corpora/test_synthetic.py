@@ -146,10 +146,13 @@ def test_regeneration_is_byte_identical(made, tmp_path):
 def test_another_seed_speaks_other_sentences_with_the_same_voices(made):
     _, utterances = made
     with speech.engine() as speaker:
-        talkers = synthetic.cast(section().synthetic, speaker)
-    texts = {line.text.upper() for line in synthetic.script(talkers, section().synthetic, SEED)}
+        talkers = synthetic.choose_talkers(section().synthetic, speaker)
+    texts = {
+        line.text.upper() for line in synthetic.draw_sentences(talkers, section().synthetic, SEED)
+    }
     others = {
-        line.text.upper() for line in synthetic.script(talkers, section().synthetic, SEED + 1)
+        line.text.upper()
+        for line in synthetic.draw_sentences(talkers, section().synthetic, SEED + 1)
     }
     assert texts == {item.text for item in utterances}
     assert not texts & others

@@ -1,4 +1,4 @@
-"""What was heard before, by the digest of the audio: an interrupted transcription goes on."""
+"""Recognised words on disk, by the digest of the audio: an interrupted transcription resumes."""
 
 import hashlib
 import json
@@ -11,10 +11,10 @@ import numpy as np
 from .recogniser import Recogniser
 
 
-class Heard:
-    """A `recogniser` that asks once for each signal, and writes each answer to `path` at once.
+class CachedRecogniser:
+    """Calls `recogniser` once for each signal, and writes each answer to `path` at once.
 
-    `key` names the recogniser and its settings: answers of another are not taken.
+    `key` is a digest of the recogniser and its settings: answers with another key are not used.
     """
 
     def __init__(self, recogniser: Recogniser, path: Path, key: str) -> None:
@@ -43,8 +43,8 @@ class Heard:
         return hashlib.sha256(head + np.ascontiguousarray(signal).tobytes()).hexdigest()
 
     def _keep(self, digest: str, text: str) -> None:
-        # appended, not replaced: a line that is cut short is only heard again; nor is a full disk
-        # an error of this file's, which only saves time
+        # appended, not replaced: a line that is cut short is only recognised again. A full disk is
+        # no error here, since this file only saves time
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with open(self.path, "a") as file:
