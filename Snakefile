@@ -37,13 +37,15 @@ except UserError as error:
 os.environ["PYTHONPATH"] = workflow.basedir
 os.environ["SSML_PROGRESS"] = "lines"
 os.environ["DVC_NO_ANALYTICS"] = os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-STAGE = f"{quoted(sys.executable)} -m pipeline."
+# by name: a path in the command would make an environment in another folder rerun everything
+os.environ["SSML_PYTHON"] = sys.executable
+STAGE = '"$SSML_PYTHON" -m pipeline.'
 STORE = workflow.storage_settings
 if STORE.default_storage_provider:  # an object store's files lie below this folder meanwhile
     HOME = STORE.local_storage_prefix / STORE.default_storage_provider
     HOME /= STORE.default_storage_prefix.partition("://")[2]
     HOME = quoted(HOME)
-    CODE = " ".join(quoted(os.path.join(workflow.basedir, name)) for name in ("presets", "ssml"))
+    CODE = '"$PYTHONPATH/presets" "$PYTHONPATH/ssml"'
     STAGE = (
         f"mkdir -p {HOME} && cp params.yaml {HOME} && ln -sfn {CODE} {HOME} && cd {HOME} && {STAGE}"
     )
