@@ -60,10 +60,10 @@ def test_train(measured, monkeypatch):
 @pytest.mark.slow
 def test_simulate(measured, monkeypatch):
     monkeypatch.chdir(ROOT)
-    words = ["--threads", "1", "--rounds", "1", "--seconds", "1", "--mixtures", "1"]
+    words = ["--threads", "1", "--rounds", "1", "--seconds", "2", "--mixtures", "1"]
     cases = measured("simulate", *words)
-    assert cases.keys() == {"2 speakers, 1 s", "4 speakers, 1 s", "2 speakers, 6 s, in processes"}
-    assert len(cases["2 speakers, 1 s"]) == 4
+    assert cases.keys() == {"2 speakers, 2 s", "4 speakers, 2 s", "2 speakers, 6 s, in processes"}
+    assert len(cases["2 speakers, 2 s"]) == 4
 
 
 @pytest.mark.slow

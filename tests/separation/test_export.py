@@ -109,7 +109,7 @@ def test_a_model_that_remembers_is_refused(trained, tmp_path):
 
 
 def test_a_graph_that_differs_is_not_written(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "traced", lambda *_: None)
+    monkeypatch.setattr(export, "trace", lambda *_: None)
     monkeypatch.setattr(export, "to_pt2", lambda _: b"")
     monkeypatch.setattr(export, "run_pt2", lambda _, mix: mix)
     with pytest.raises(UserError, match="differs by"):
