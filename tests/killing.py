@@ -132,7 +132,7 @@ def strike(project: Project, point: Point) -> dict[str, Any]:
                 else:
                     _disturb(process.pid, point)
         with condition:
-            printed = process.communicate(timeout=900)[0]
+            printed = process.communicate(timeout=1800)[0]
     wait_for_orphans(process.pid)
     return {
         **point._asdict(),

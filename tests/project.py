@@ -58,7 +58,7 @@ class Project:
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=1800,
         )
         output = done.stdout + done.stderr
         assert fails is None or (done.returncode != 0) == fails, output[-6000:]

@@ -44,6 +44,7 @@ def test_nothing_trained_nothing_heard_and_noise_that_was_recorded(tmp_path):
     assert "mix.noise: 'noise' is neither diffuse, white" in project.snakemake("-n", fails=True)
 
 
+@pytest.mark.slow
 def test_a_folder_may_have_a_blank_in_its_name(tmp_path):
     project = checkout(tmp_path / "a project")
     (tmp_path / "an environment").symlink_to(sys.prefix)

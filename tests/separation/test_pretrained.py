@@ -165,6 +165,7 @@ def test_si_sdr_of_the_shipped_on_a_real_mixture(real_mixture, name, si_sdr):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["learned-sdr", "learned-coherence"])
 @pytest.mark.parametrize("rule", ["iss", "ip", "ip2"])
 def test_the_shipped_hold_under_other_rules_and_more_iterations(real_mixture, name, rule):
