@@ -103,13 +103,13 @@ def test_a_model_that_remembers_is_refused(trained, tmp_path):
             return CLASSICAL["nmf"]()(power, memory)
 
     remembering = checkpoint.Trained(Remembers(), STFT, {"network": {"name": "low-rank"}})
-    with pytest.raises(UserError, match="^low-rank: remembers .* cannot be exported$"):
+    with pytest.raises(UserError, match="^low-rank: has a memory .* cannot be exported$"):
         export.export(remembering, tmp_path / "model.onnx", 5, 2)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_graph_that_differs_is_not_written(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "traced", lambda *_: None)
+    monkeypatch.setattr(export, "trace", lambda *_: None)
     monkeypatch.setattr(export, "to_pt2", lambda _: b"")
     monkeypatch.setattr(export, "run_pt2", lambda _, mix: mix)
     with pytest.raises(UserError, match="differs by"):
