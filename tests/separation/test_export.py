@@ -103,7 +103,7 @@ def test_a_model_that_remembers_is_refused(trained, tmp_path):
             return CLASSICAL["nmf"]()(power, memory)
 
     remembering = checkpoint.Trained(Remembers(), STFT, {"network": {"name": "low-rank"}})
-    with pytest.raises(UserError, match="^low-rank: remembers .* cannot be exported$"):
+    with pytest.raises(UserError, match="^low-rank: has a memory .* cannot be exported$"):
         export.export(remembering, tmp_path / "model.onnx", 5, 2)
     assert not list(tmp_path.iterdir())
 
