@@ -14,7 +14,7 @@ from .results import Results
 
 VERSIONS = ("torch", "numba", "numpy", "pyroomacoustics", "fast_bss_eval", "faster-whisper")
 COUNTS = (5, 10, 20, 50, 100)  # iterations after which the SI-SDR is published
-DIGITS = 4
+DIGITS = 8
 Rows = list[dict[str, Any]]
 
 

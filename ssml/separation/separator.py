@@ -95,15 +95,15 @@ class Separator:
         fs = None if fs is None else check_integer("fs", fs, least=1)
         self.mic = check_integer("mic", mic, least=0)
         self.device = torch.device(device)
-        given = {"rule": rule, "n_iter": n_iter, "n_src": n_src, "n_fft": n_fft, "hop": hop}
-        self._narrow: Callable[[], Separator] | None = None
+        given = {"rule": rule, "n_iter": n_iter, "n_src": n_src}
+        self._classical: Callable[[int | None], Separator] | None = None
         if isinstance(model, str) and model == AUTO:
             # an own window is none of the trained model's
-            learns = (fs is None or fs >= RATE) and n_fft is None and hop is None
-            model = LEARNED if learns else NARROW
-            if learns:
+            free = n_fft is None and hop is None
+            model = LEARNED if free and (fs is None or fs >= RATE) else NARROW
+            if free:
                 given |= {"fs": fs, "mic": mic, "device": device}
-                self._narrow = cache(partial(Separator, NARROW, **given))
+                self._classical = cache(partial(_classical, given))
         self.name = model if isinstance(model, str | Path) else type(model).__name__
         self._network: nn.Module | None = None  # of a checkpoint: ours to move to a device
         settings, model_fs = defaults.OTHER, None
@@ -147,12 +147,18 @@ class Separator:
     def for_mixture(self, mix: Array) -> "Separator":
         """The separator that is used for `mix` (..., M, N).
 
-        It is this one, but with model "auto" a classical one for a mixture with a narrow band: see
-        `defaults.is_narrow`.
+        It is this one, but with model "auto" a classical one for a mixture with a narrow band (see
+        `defaults.is_narrow`) and, with a shorter window, for one with too few frames.
         """
-        if self._narrow is None or not defaults.is_narrow(check_mixture(mix), self.fs):
+        if self._classical is None:
             return self
-        return self._narrow()
+        x = check_mixture(mix)
+        K = self.n_src or x.shape[-2]
+        chosen = self._classical(None) if defaults.is_narrow(x, self.fs) else self
+        if x.shape[-1] // (chosen.window * self.fs / 4) >= K:
+            return chosen
+        n_fft = max(64, 2 ** int(np.log2(max(1, 4 * x.shape[-1] / K))))
+        return self._classical(n_fft)
 
     def __call__(self, mix: Array) -> Array:
         """Separate mixtures (..., M, N), floating point, into (..., K, N)."""
@@ -252,6 +258,11 @@ class Separator:
         scaled = torch.where(nothing[..., None, None], 0, scaled)
         scaled[..., 0, :] += nothing[..., None] * alone
         return scaled
+
+
+def _classical(given: dict[str, Any], n_fft: int | None) -> Separator:
+    """What "auto" takes where the learned model does not fit."""
+    return Separator(NARROW, n_fft=n_fft, **given)
 
 
 def exponent(x: Tensor) -> Tensor:

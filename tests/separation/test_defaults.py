@@ -75,6 +75,15 @@ def test_an_own_window_is_for_the_classical_model():
     assert chosen(Separator(n_fft=2048))[0] == "gauss"
 
 
+@pytest.mark.parametrize(("M", "seconds"), [(2, 0.1), (9, 0.5), (16, 1)])
+def test_a_short_recording_gets_a_window_that_has_frames_enough(M, seconds):
+    mix = np.random.default_rng(0).standard_normal((M, int(seconds * 16000))) / 10
+    for fs in (8000, 16000):
+        separator = Separator(fs=fs, n_iter=2)
+        assert chosen(separator.for_mixture(mix))[0] == "gauss"
+        assert np.isfinite(separator(mix)).all()
+
+
 def test_the_rate_is_asked_for_where_a_model_would_resample():
     for model in ("auto", "learned-sdr"):
         with pytest.raises(UserError, match="fs: missing; give the sampling rate"):
