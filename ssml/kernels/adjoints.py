@@ -7,9 +7,9 @@ The adjoint z' of a complex z is such that a real loss changes by `Re(conj(z') d
 
 import numpy as np
 
+from ..compiled import compiled, inner
 from . import rules
 from .bins import add_rows, covariances, identity, moments, row_times
-from .compiled import compiled, inner
 
 
 @compiled

@@ -7,8 +7,8 @@ share, powers summed over bins.
 
 import numpy as np
 
+from ..compiled import compiled, inner
 from . import rules
-from .compiled import compiled, inner
 
 
 @compiled

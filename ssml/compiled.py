@@ -49,5 +49,6 @@ def sources() -> str:
     were before an edit or an update.
     """
     here = Path(__file__).parent
-    files = sorted([*here.glob("*.py"), *(here.parent / "updates").glob("*.py")])
+    folders = ("kernels", "models", "updates")
+    files = sorted([Path(__file__), *(file for at in folders for file in (here / at).glob("*.py"))])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
