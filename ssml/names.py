@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 RuleName = Literal["iss", "iss6", "ip", "ip2"]
 LossName = Literal["sdr", "coherence"]
-NetworkName = Literal["glu", "gru", "dilated"]
+NetworkName = Literal["glu", "gru", "dilated", "banded"]
 ClassicalName = Literal["laplace", "gauss", "nmf"]
 BoundName = Literal["true-source", "least-squares"]
 RecogniserName = Literal["pocketsphinx", "faster-whisper", "transformers"]
