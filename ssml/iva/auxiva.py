@@ -74,7 +74,10 @@ def _sphere(
         P = demixing.outer_products(Z)
     if kernels.separates(X, model, name):
         return L, kernels.iterate(P, L.clone(), model, name, n_iter)
-    step = kernels.step if kernels.differentiates(X, name) else partial(_step, rule=rule)
+    if kernels.differentiates(X, name):
+        step = partial(kernels.step, rule=name)
+    else:
+        step = partial(_step, rule=rule)
     W = L.to(X.dtype)
     if recompute and n_iter and torch.is_grad_enabled():
         return L, iter([iterate_and_recompute(step, model, n_iter, W, P)])

@@ -11,12 +11,13 @@ from ssml.iva.updates import UPDATES
 from tests.conftest import spectrogram
 
 BINS = 33
+ARGUMENTS = {"banded": {"low": 3, "band": 6, "width": 8, "full": 1}}
 
 
 def network(name, dtype=torch.float64, **arguments):
     """A network whose every weight matters: trained ones are not zero where fresh ones are."""
     torch.manual_seed(0)
-    made = NETWORKS[name](bins=BINS, hidden=16, **arguments).to(dtype)
+    made = NETWORKS[name](bins=BINS, hidden=16, **ARGUMENTS.get(name, {}), **arguments).to(dtype)
     for value in made.parameters():
         torch.nn.init.normal_(value, std=0.3)
     return made
@@ -137,5 +138,5 @@ def test_no_frame_takes_over():
 
 @pytest.mark.parametrize("name, rivals", [*((n, False) for n in sorted(NETWORKS)), ("glu", True)])
 def test_gradients_of_networks_are_right(name, rivals):
-    made, P = network(name, rivals=rivals), power(2).requires_grad_()
+    made, P = network(name, **({"rivals": True} if rivals else {})), power(2)
     assert torch.autograd.gradcheck(lambda P: made(P)[0], (P[..., :4].detach().requires_grad_(),))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..models import SourceModel, Spherical
-from .autograd import Iterate, Power
+from .autograd import DERIVED, Iterate, Power
 from .shares import Shares, flat
 
 Sweep = Callable[..., Tensor]
@@ -31,14 +31,19 @@ def separates(X: Tensor, model: SourceModel, rule: str) -> bool:
 
 def differentiates(X: Tensor, rule: str) -> bool:
     """Whether `step` can be used: it is differentiable by W and the weights, not by the mixture."""
-    return available(X) and rule == "iss"
+    return available(X) and rule in DERIVED
 
 
-def step(W: Tensor, P: Tensor, memory: Any, model: SourceModel) -> tuple[Tensor, Any]:
-    """One differentiable iteration with ISS: W (..., F, K, M), P (..., F, M * M, T)."""
+def step(
+    W: Tensor, P: Tensor, memory: Any, model: SourceModel, rule: str = "iss"
+) -> tuple[Tensor, Any]:
+    """One differentiable iteration with ISS: W (..., F, K, M), P (..., F, M * M, T).
+
+    rule: of `DERIVED`.
+    """
     W = W.to(torch.complex128)
     U, memory = model(Power.apply(W, P), memory)
-    return Iterate.apply(W, U, P), memory
+    return Iterate.apply(W, U, P, rule), memory
 
 
 def sphere(X: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,13 +1,15 @@
 """Compiled derivatives of `bins`: adjoints of an iteration with ISS and of the outputs' power.
 
+ISS may sweep over the sources any number of times: `rules.iss` once, `rules.iss_6_sweeps` six.
+
 The adjoint z' of a complex z is such that a real loss changes by `Re(conj(z') dz)`, as in torch.
 """
 
 import numpy as np
 
+from ..compiled import compiled, inner
 from . import rules
 from .bins import add_rows, covariances, identity, loading, moments, row_times
-from .compiled import compiled, inner
 
 
 @compiled
@@ -22,23 +24,22 @@ def power(P, W, given, back_W, first, last):
 
 
 @compiled
-def iterate(P, W, U, given, back_W, back_U, first, last):
+def iterate(P, W, U, given, back_W, back_U, sweeps, first, last):
     """Write the adjoints of W and U for `given`, that of the W after an iteration with ISS."""
     K, M = W.shape[1:]
     V, back_V = np.empty((K, M * M)), np.empty((K, M * M))
     left = np.empty((K, K, M), W.dtype)
     G, back_G = np.empty((K, K, K), W.dtype), np.empty((K, K, K), W.dtype)
-    A, back_A = np.empty((K, K), W.dtype), np.empty((K, K), W.dtype)
+    states, back_A = np.empty((sweeps * K + 1, K, K), W.dtype), np.empty((K, K), W.dtype)
     spare = np.empty((rules.SPARE, K, K), W.dtype)
     eps = np.finfo(P.dtype).eps
     share, floor = loading(eps, np.finfo(P.dtype).tiny)
     for f in range(first, last):
         moments(P[f], U, f, V)
         covariances(V, W[f], left, G, share, floor)
-        identity(A)
-        rules.iss(G, A, spare, eps)
-        _of_product(A, W[f], given[f], back_A, back_W[f])
-        _of_iss(G, back_A, spare, back_G)
+        _steered(G, states, spare)
+        _of_product(states[-1], W[f], given[f], back_A, back_W[f])
+        _of_steering(G, states, back_A, spare, back_G)
         _of_covariances(V, W[f], left, back_G, share, back_V, back_W[f])
         for k in range(K):
             for t in range(P.shape[2]):
@@ -73,24 +74,30 @@ def _adjoint_times(A, B, out):
 
 
 @inner
-def _of_iss(G, back, spare, back_G):
-    """Adjoint of G from `back`, the adjoint of the transform by `rules.iss`; overwrites `back`."""
+def _steered(G, states, spare):
+    """states[i] <- the transform A after i of the steps of ISS, each of which steers one source."""
     K = G.shape[0]
+    identity(states[0])
+    for i in range(states.shape[0] - 1):
+        for m in range(K):
+            for j in range(K):
+                states[i + 1, m, j] = states[i, m, j]
+        rules.steer(G, states[i + 1], i % K, spare)
+
+
+@inner
+def _of_steering(G, states, back, spare, back_G):
+    """Adjoint of G for `back`, that of the last of the `states` `_steered` makes; it is used up."""
+    K = G.shape[0]
+    c, back_c, own = spare[0, 0], spare[1, 0], spare[2, 0]
     for m in range(K):
         for i in range(K):
             for j in range(K):
                 back_G[m, i, j] = 0
-    states = np.empty((K + 1, K, K), G.dtype)  # A before each k
-    identity(states[0])
-    for k in range(K):
-        for i in range(K):
-            for j in range(K):
-                states[k + 1, i, j] = states[k, i, j]
-        rules.steer(G, states[k + 1], k, spare)
-    c, back_c = np.empty(K, G.dtype), np.empty(K, G.dtype)
-    for k in range(K - 1, -1, -1):
-        A = states[k]
-        own = np.zeros(K, G.dtype)  # to be added to the adjoint of row k of A
+    for step in range(states.shape[0] - 2, -1, -1):
+        k, A = step % K, states[step]
+        for j in range(K):
+            own[j] = 0  # what the adjoint of row k of A gains
         for m in range(K):
             norm = rules.column(G[m], A, k, c)
             back_v = back[m, 0] * np.conj(A[k, 0])

@@ -8,8 +8,8 @@ share, powers summed over bins.
 import numpy as np
 
 from .. import linalg
+from ..compiled import compiled, inner
 from . import rules
-from .compiled import compiled, inner
 
 loading = inner(linalg.loading)
 

@@ -8,8 +8,8 @@ numba's complex division is slow and branches.
 
 import numpy as np
 
+from ..compiled import inner
 from ..updates.iss import SWEEPS
-from .compiled import inner
 
 TINY = np.finfo(np.float64).tiny ** 0.5
 SPARE = 6

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from .banded import Banded
 from .dilated import Dilated
 from .glu import Glu
 from .gru import Gru
@@ -31,4 +32,5 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "glu": Glu,
     "gru": Gru,
     "dilated": Dilated,
+    "banded": Banded,
 }

@@ -66,6 +66,7 @@ def sources() -> str:
     file it would go on with the old code.
     """
     here = Path(__file__).parent
-    files = [*here.glob("*.py"), *(here.parent / "updates").glob("*.py")]
-    files = sorted([*files, here.parent / "linalg.py"])
+    folders = ("kernels", "models", "updates")
+    files = [file for name in folders for file in (here / name).rglob("*.py")]
+    files = sorted([*files, Path(__file__), here / "linalg.py"])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
