@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 
 from ssml.config.layout import MIXTURE
-from ssml.evaluation.statistics import Interval, paired_interval, reduction_interval, wilcoxon
+from ssml.evaluation.statistics import (
+    Interval,
+    Values,
+    paired_interval,
+    reduction_interval,
+    wilcoxon,
+)
 from ssml.files import provenance
 
 from .results import Results
@@ -30,6 +36,21 @@ def difference(results: Results, metric: str, test_set: str, a: str, b: str) -> 
 def si_sdr(results: Results, test_set: str, a: str, b: str) -> Interval:
     """Mean SI-SDR of `a` less that of `b`, dB."""
     return difference(results, "si_sdr", test_set, a, b)
+
+
+def counted(results: Results, test_set: str, method: str) -> Values:
+    """SI-SDR in dB of each mixture, the mixture's own where the method failed."""
+    before = results.scores[MIXTURE, test_set].values("si_sdr")
+    found = results.scores[method, test_set].values("si_sdr")
+    return {id: value if math.isfinite(value) else before[id] for id, value in found.items()}
+
+
+def counted_difference(results: Results, test_set: str, a: str, b: str) -> Interval:
+    """Mean SI-SDR of `a` less that of `b`, dB, over all mixtures: a failure is the mixture."""
+    first, second = (counted(results, test_set, name) for name in (a, b))
+    return paired_interval(
+        first, second, results.params.report.resamples, rng(results, "si_sdr", test_set)
+    )
 
 
 def wer(results: Results, test_set: str, a: str, b: str) -> Interval | None:

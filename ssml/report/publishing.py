@@ -59,7 +59,7 @@ def evidence(found: Results) -> Rows:
         {
             "claim": number,
             "statement": claim.statement,
-            "verdict": "shown" if claim.holds else claim.reason,
+            "verdict": claim.verdict,
             "what": part.what,
             "numbers": part.numbers,
             "status": part.status,

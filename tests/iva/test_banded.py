@@ -64,8 +64,8 @@ def test_a_network_is_the_same_without_what_is_compiled(monkeypatch, dtype):
     made = network("banded", dtype)
     power = torch.rand(2, 3, 33, 20, dtype=dtype).square()
     found = made(power)[0]
-    monkeypatch.setattr("ssml.models.banded.usable", lambda x: False)
-    monkeypatch.setattr("ssml.models.depthwise.usable", lambda x: False)
+    monkeypatch.setattr("ssml.iva.models.banded.network.usable", lambda x: False)
+    monkeypatch.setattr("ssml.iva.models.banded.depthwise.usable", lambda x: False)
     bound = 1e-3 if dtype == torch.float32 else 1e-9
     torch.testing.assert_close(found, made(power)[0], rtol=bound, atol=bound)
 

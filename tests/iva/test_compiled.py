@@ -8,7 +8,7 @@ import sys
 import numba
 import pytest
 
-from ssml.iva.kernels import compiled
+from ssml.iva import compiled
 from tests import disk
 from tests.conftest import ROOT
 

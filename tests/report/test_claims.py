@@ -8,30 +8,112 @@ from ssml.report import claims, results, tables
 from tests.report import fake_tables as fake
 
 
+def verdicts(found) -> list[str]:
+    return [claim.verdict for claim in claims.claims(found)]
+
+
 def test_all_claims_hold_where_the_data_say_so(made):
-    found = claims.claims(made[1])
-    assert [(claim.verdict, claim.reason) for claim in found] == [("yes", "")] * 4
-    assert all(claim.lines for claim in found)
+    assert verdicts(made[1]) == ["shown"] * 4
+    assert all(claim.lines for claim in claims.claims(made[1]))
 
 
 @pytest.mark.parametrize(
-    ("claim", "change", "reason"),
+    ("claim", "change", "verdict"),
     [
-        (0, {"si_sdr": {"gauss": 8.0}}, "the opposite was seen"),
-        (0, {"wer": {"laplace": 0.2}}, "the opposite was seen"),
-        (0, {"wer": {"laplace": 0.38, "gauss": 0.38, "nmf": 0.38}}, "not shown"),
-        (1, {"si_sdr": {"laplace": 8.0}}, "the opposite was seen"),
-        (1, {"si_sdr": {"laplace": 5.5}}, "not shown"),
-        (2, {"si_sdr": {"laplace": 5.5}}, "not shown"),
-        (3, {"speed": {"learned-sdr": 6.0, "learned-coherence": 2.0}}, "the opposite was seen"),
-        (3, {"wer": {"learned-coherence": 0.36}}, "not shown"),
+        (0, {"si_sdr": {"gauss": 8.0}}, "refuted"),
+        (0, {"wer": {"laplace": 0.2}}, "refuted"),
+        (0, {"wer": {"laplace": 0.38, "gauss": 0.38, "nmf": 0.38}}, "open"),
+        (0, {"si_sdr": {"laplace": 5.5}}, "open"),
+        (1, {"si_sdr": {"laplace": 8.0}}, "refuted"),
+        (1, {"si_sdr": {"gauss": 8.0}}, "refuted"),
+        (1, {"si_sdr": {"laplace": 5.5}}, "open"),
+        (2, {"si_sdr": {"laplace": 5.5}}, "open"),
+        (2, {"si_sdr": {"laplace": 8.0}}, "refuted"),
+        (3, {"speed": {"learned-sdr": 6.0, "learned-coherence": 2.0}}, "refuted"),
+        (3, {"wer": {"learned-coherence": 0.36}}, "open"),
+        (3, {"wer": {"gauss": 0.1}}, "refuted"),
     ],
 )
-def test_claims_turn_with_the_data(tmp_path, claim, change, reason):
+def test_claims_turn_with_the_data(tmp_path, claim, change, verdict):
     base = {"si_sdr": fake.SI_SDR, "wer": fake.WER, "speed": fake.SPEED}
     found = fake.read_with(tmp_path, **{k: base[k] | v for k, v in change.items()})
-    verdict = claims.claims(found)[claim]
-    assert (verdict.verdict, verdict.reason) == ("no", reason)
+    assert verdicts(found)[claim] == verdict
+
+
+def fail(root, method, count, sets=("test2", "test3", "test4")):
+    """Let a method fail on the first `count` mixtures of each set."""
+
+    def edit(rows):
+        for row in rows:
+            if int(row["id"].rpartition("-")[2]) < count:
+                row["si_sdr"], row["failure"] = "nan", "not finite"
+
+    for name in sets:
+        fake.edit(root / f"results/scores/{method}/{name}.csv", edit)
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(0, "shown"), (24, "refuted"), (30, "refuted")])
+def test_failures_of_the_learned_method_count_against_it(tmp_path, count, verdict):
+    """What it leaves is the mixture, which is below the classical methods."""
+    chosen = fake.settings()
+    fake.write(tmp_path, chosen)
+    fail(tmp_path, "learned-sdr-iss", count)
+    found = results.read(chosen, tmp_path)
+    assert verdicts(found)[:2] == [verdict, verdict]
+    if count:
+        line = claims.claims(found)[0].lines[0]
+        assert "30 mixtures" in line and f"learned-sdr-iss failed on {count}" in line
+
+
+def test_a_rival_that_fails_counts_as_the_mixture(tmp_path):
+    """Gauss would win on the mixtures that it separates: its failures make it no rival."""
+    chosen = fake.settings()
+    fake.write(tmp_path, chosen, fake.SI_SDR | {"gauss": 9.0})
+    assert verdicts(results.read(chosen, tmp_path))[0] == "refuted"
+    fail(tmp_path, "gauss-iss", 27)
+    claim = claims.claims(results.read(chosen, tmp_path))[0]
+    assert claim.verdict == "shown" and "gauss-iss" not in claim.lines[0]
+
+
+def test_the_rival_is_the_best_of_any_rule(tmp_path):
+    """A classical method by another rule than the learned one is as good a rival."""
+    chosen = fake.settings()
+    fake.write(tmp_path, chosen)
+
+    def better(rows):
+        for row in rows:
+            row["si_sdr"] = str(float(row["si_sdr"]) + 9)
+
+    fake.edit(tmp_path / "results/scores/laplace-ip2/test2.csv", better)
+    claim = claims.claims(results.read(chosen, tmp_path))[0]
+    assert claim.verdict == "refuted" and "against laplace-ip2" in claim.lines[0]
+
+
+def test_without_a_rival_nothing_is_shown(tmp_path):
+    chosen = fake.settings()
+    values = chosen.model_dump(mode="json")
+    learned = {k: v for k, v in values["separate"]["methods"].items() if "learned" in k}
+    values["separate"]["methods"] = learned
+    values["report"]["classical"] = "learned-sdr-iss"
+    chosen = params.parse(values)
+    fake.write(tmp_path, chosen)
+    found = claims.claims(results.read(chosen, tmp_path))
+    assert [claim.verdict for claim in found[:3]] == ["open"] * 3
+    assert "no classical method" in found[0].lines[0]
+
+
+def test_a_tie_is_open(tmp_path):
+    same = dict.fromkeys(fake.SI_SDR, 3.0)
+    found = fake.read_with(tmp_path, si_sdr=same, wer=dict.fromkeys(fake.WER, 0.4))
+    assert verdicts(found)[:2] == ["open", "open"]
+
+
+@pytest.mark.parametrize("mixtures", [1, 2])
+def test_one_mixture_shows_nothing(tmp_path, mixtures):
+    chosen = fake.settings(mixtures=mixtures)
+    fake.write(tmp_path, chosen)
+    found = verdicts(results.read(chosen, tmp_path))
+    assert found[0] != "refuted" and (mixtures > 1 or found == ["open"] * 4)
 
 
 def test_a_rule_that_loses_more_than_the_margin_is_no(tmp_path):
@@ -44,11 +126,11 @@ def test_a_rule_that_loses_more_than_the_margin_is_no(tmp_path):
 
     fake.edit(tmp_path / "results/scores/learned-sdr-ip2/test2.csv", worse)
     claim = claims.claims(results.read(chosen, tmp_path))[2]
-    assert claim.verdict == "no"
+    assert claim.verdict == "refuted"
     statuses = {e.what: e.status for e in claim.evidence}
     assert (
         statuses["SI-SDR on test2, learned-sdr-ip2 against learned-sdr-iss, at most 1 dB lost"]
-        == "contradicted"
+        == "refuted"
     )
 
 
@@ -71,16 +153,14 @@ def test_a_bound_is_no_rival_and_never_the_best(tmp_path):
     assert "| bound | 20" in page.replace("**", "") and "| bound | **" not in page
 
 
-def test_without_transcripts_the_claims_on_words_are_not_shown(tmp_path):
+def test_without_transcripts_the_claims_on_words_are_open(tmp_path):
     chosen = fake.settings()
     values = chosen.model_dump(mode="json")
     values["transcribe"]["mixtures"] = 0
     chosen = params.parse(values)
     fake.write(tmp_path, chosen)
     found = results.read(chosen, tmp_path)
-    verdicts = [claim.verdict for claim in claims.claims(found)]
-    assert verdicts == ["no", "yes", "yes", "no"]
-    assert claims.claims(found)[0].reason == "not shown"
+    assert verdicts(found) == ["open", "shown", "shown", "open"]
     assert "WER" not in tables.ascii_table(tables.summarise(found))
     assert "nothing was transcribed" in fake.html(found, plates=[])
 

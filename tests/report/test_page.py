@@ -95,11 +95,10 @@ def test_page_says_what_was_run(made, written):
 
 
 def test_page_shows_a_verdict_for_each_claim(tmp_path, written):
-    assert written.count('class="verdict yes"') == 4
+    assert written.count('class="verdict shown"') == 4
     found = fake.read_with(tmp_path, si_sdr=fake.SI_SDR | {"laplace": 5.5})
     text = fake.html(found, plates=[])
-    assert text.count('class="verdict no"') == 3
-    assert '<span class="reason">not shown</span>' in text
+    assert text.count('class="verdict open"') == 3 and "?</span> Open" in text
 
 
 def test_hostile_text_is_escaped(tmp_path):
