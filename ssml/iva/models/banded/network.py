@@ -23,6 +23,8 @@ class Banded(nn.Module):
     their weights are those of the frame.
     """
 
+    gains: Tensor
+
     def __init__(
         self,
         bins: int,
