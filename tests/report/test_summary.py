@@ -78,8 +78,8 @@ def test_failures_are_counted_and_leave_the_means_of_the_others(tmp_path):
     )
     assert row.si_sdr is not None and row.si_sdr.n == 27
     assert row.si_sdr.mean == pytest.approx(np.nanmean(scores.columns["si_sdr"]))
-    said = " ".join(claims.claims(found)[0].lines)
-    assert "left out: laplace-iss failed on 3" in said
+    said = claims.si_sdr(found, "test2", "learned-sdr-iss", "laplace-iss").numbers
+    assert "30 mixtures (counted as the mixture: laplace-iss failed on 3)" in said
     text = fake.html(found, plates=[])
     assert "laplace-iss on test2: 3 of 30" in text
     assert "Failed separations: 3" in tables.markdown(tables.summarise(found))
@@ -92,7 +92,7 @@ def test_nothing_but_failures_is_said_so(tmp_path):
         path = tmp_path / f"results/{folder}/learned-sdr-iss/test2.csv"
         fake.edit(path, lambda rows: [row.update(si_sdr="nan") for row in rows])
     found = results.read(chosen, tmp_path)
-    assert claims.claims(found)[0].verdict == "no"
+    assert claims.claims(found)[0].verdict == "refuted"
     assert "n/a" in tables.ascii_table(tables.summarise(found))
     assert not re.search(r"\bnan\b|NaN[,\]]", fake.html(found))
 

@@ -145,7 +145,7 @@ def test_a_saved_model_gives_the_same_weights(tmp_path):
             lambda path: path.with_suffix(".json").write_text(
                 '{"network": {"name": "x"}, "stft": {"n_fft": 256, "hop": 64}}'
             ),
-            "no 'x' among dilated",
+            "no 'x' among banded, dilated",
         ),
     ],
 )
