@@ -24,7 +24,7 @@ def write(out: Path, done: Sequence[Mapping[str, Any]], mic: int, **options: Any
     """Write the page of the separated recordings `done` into the folder `out`; its path."""
     from ssml.report import recordings
 
-    write_text(out / NAME, recordings.render(done, {"mic": mic}, __version__, **options))
+    write_text(out / NAME, recordings.render(done, mic, __version__, **options))
     return out / NAME
 
 

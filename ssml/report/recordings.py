@@ -26,25 +26,23 @@ class Track(NamedTuple):
 
 def render(
     done: Sequence[Mapping[str, Any]],
-    settings: Mapping[str, Any],
+    mic: int,
     version: str,
     title: str = "Separated recordings",
     notes: Mapping[str, str] | None = None,
 ) -> str:
     """The page of what `separation.recordings.separate_file` gave for each recording.
 
-    settings: how all were separated. notes: a word beside the player of a file, by its name.
+    mic: the channel, from 1, whose level the outputs have. notes: a word beside the player of a
+    file, by its name.
     """
-    found = [_recording(one, settings, notes or {}) for one in done]
+    found = [_recording(one, mic, notes or {}) for one in done]
     page = environment().get_template("separation.html.j2")
     return page.render(title=title, version=version, recordings=found, width=WIDTH)
 
 
-def _recording(
-    one: Mapping[str, Any], settings: Mapping[str, Any], notes: Mapping[str, str]
-) -> dict[str, Any]:
+def _recording(one: Mapping[str, Any], mic: int, notes: Mapping[str, str]) -> dict[str, Any]:
     source, outputs = Path(one["input"]), [Path(output) for output in one["outputs"]]
-    mic = settings["mic"]
     tracks = [_track(f"Recording, microphone {mic}", source, mic - 1, notes, linked=False)]
     tracks += [_track(f"Output {k}", path, 0, notes) for k, path in enumerate(outputs, 1)]
     figures = one["diagnosis"]

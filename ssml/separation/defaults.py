@@ -1,6 +1,7 @@
 """What separates where nothing is said: the best known model, rule, iterations and window.
 
-The classical settings are those with the highest SI-SDR of the study in docs/results.md.
+The rule and the window of a classical model are those with its highest SI-SDR in the study in
+docs/results.md. There, 50 iterations reach that of 100 within 0.1 dB.
 """
 
 from typing import NamedTuple

@@ -113,7 +113,9 @@ def separate_file(
     start = time.monotonic()
     with _naming(path), open_recording(path) as file:
         chosen = separator(file.samplerate, file.channels)
-        chosen = chosen.for_mixture(_read(file, 0, min(file.frames, HEAD * file.samplerate)))
+        if chosen.is_auto:
+            head = _read(file, 0, min(file.frames, HEAD * file.samplerate))
+            chosen = chosen.for_mixture(head)
         outputs = [target.path(path, k) for k in range(n_src or file.channels)]
         picture = target.folder / f"{path.stem}.png" if plot else None
         _check_outputs([*outputs, *([picture] if picture else [])], target.force, keep)

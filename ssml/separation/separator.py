@@ -144,6 +144,11 @@ class Separator:
         """Length of the STFT's window in s."""
         return self.stft.n_fft / self.model_fs
 
+    @property
+    def is_auto(self) -> bool:
+        """Whether `for_mixture` may give another separator."""
+        return self._classical is not None
+
     def for_mixture(self, mix: Array) -> "Separator":
         """The separator that is used for `mix` (..., M, N).
 
@@ -204,6 +209,10 @@ class Separator:
     @torch.no_grad()
     def states(self, mix: Array) -> Iterator[Demixing]:
         """Yield the state (X, W, Y) before the first and after each iteration, projected back."""
+        chosen = self.for_mixture(mix)
+        if chosen is not self:
+            yield from chosen.states(mix)
+            return
         x = self._tensor(mix)
         level = exponent(x)
         X = self.stft.forward(resample(x * level, self.fs, self.model_fs))
