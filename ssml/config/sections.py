@@ -159,7 +159,13 @@ class VariantParams(Section):
     """update rule of the iterations that are trained through"""
     stft: StftParams
     iterations: tuple[Count, Count]
-    """drawn anew for each step"""
+    """that a gradient goes through, drawn anew for each step"""
+    before: tuple[Natural, Natural] = (0, 0)
+    """iterations without a gradient before these, drawn anew for half of the steps"""
+    middle: NotNegative = 0
+    """weight of the loss half way through the iterations"""
+    divergence: NotNegative = 0
+    """weight of the Itakura-Saito divergence between the sources' powers and the inverse weights"""
     batch: Count
     """cuts of mixtures in a step"""
     seconds: Positive
@@ -184,6 +190,12 @@ class VariantParams(Section):
     """steps"""
     start: str | None = None
     """variant, shipped model or path whose weights it starts from"""
+
+    @model_validator(mode="after")
+    def recomputed_is_the_last(self):
+        if self.recompute and (self.middle or self.divergence):
+            raise ValueError("recompute: only the last state is there; set middle, divergence to 0")
+        return self
 
     @field_validator("network")
     @classmethod

@@ -31,33 +31,46 @@ class Demixing(NamedTuple):
         return self._replace(W=demixing.project_back(self.W, mic))
 
 
-def iterate(X: Tensor, model: SourceModel, rule: Rule, n_iter: int) -> Iterator[Demixing]:
+def iterate(
+    X: Tensor, model: SourceModel, rule: Rule, n_iter: int, start: Tensor | None = None
+) -> Iterator[Demixing]:
     """Yield the state before the first and after each of `n_iter` iterations.
 
     X (..., M, F, T) complex. Its scale does not matter as long as its square neither underflows nor
-    overflows. The scale of the outputs is arbitrary until `projected_back`.
+    overflows. The scale of the outputs is arbitrary until `projected_back`. start: demixing
+    matrices (..., F, K, M) before the first iteration. None: the identity.
     """
-    L, filters = _sphere(X, model, rule, n_iter)
+    L, filters = _sphere(X, model, rule, n_iter, start=start)
     inverse = torch.linalg.inv(L)
     for W in filters:
         yield Demixing(X, (W.to(inverse.dtype) @ inverse).to(X.dtype))
 
 
 def demix(
-    X: Tensor, model: SourceModel, rule: Rule, n_iter: int, recompute: bool = False
+    X: Tensor,
+    model: SourceModel,
+    rule: Rule,
+    n_iter: int,
+    recompute: bool = False,
+    start: Tensor | None = None,
 ) -> Demixing:
     """The state after `n_iter` iterations, see `iterate`.
 
     recompute: store only the demixing matrices of each iteration, and compute the iteration again
     in the backward pass. Memory then does not grow with `n_iter` (Saijo & Scheibler 2022).
     """
-    L, filters = _sphere(X, model, rule, n_iter, recompute)
+    L, filters = _sphere(X, model, rule, n_iter, recompute, start)
     *_, W = filters
     return Demixing(X, (W.to(L.dtype) @ torch.linalg.inv(L)).to(X.dtype))
 
 
 def _sphere(
-    X: Tensor, model: SourceModel, rule: Rule, n_iter: int, recompute: bool = False
+    X: Tensor,
+    model: SourceModel,
+    rule: Rule,
+    n_iter: int,
+    recompute: bool = False,
+    start: Tensor | None = None,
 ) -> tuple[Tensor, Iterator[Tensor]]:
     """L (..., F, M, M) of `demixing.sphere`, and the demixing matrices of the sphered mixture.
 
@@ -72,13 +85,14 @@ def _sphere(
     else:
         Z, L = demixing.sphere(X * scale[..., None, None, None])
         P = demixing.outer_products(Z)
+    first = L if start is None else start.to(L.dtype) @ L  # of the sphered mixture
     if kernels.separates(X, model, name):
-        return L, kernels.iterate(P, L.clone(), model, name, n_iter)
+        return L, kernels.iterate(P, first.clone(), model, name, n_iter)
     if kernels.differentiates(X, name):
         step = partial(kernels.step, rule=name)
     else:
         step = partial(_step, rule=rule)
-    W = L.to(X.dtype)
+    W = first.to(X.dtype)
     if recompute and n_iter and torch.is_grad_enabled():
         return L, iter([iterate_and_recompute(step, model, n_iter, W, P)])
     return L, _filters(P, W, partial(step, model=model), n_iter)

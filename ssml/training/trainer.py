@@ -17,15 +17,17 @@ from ssml.config.sections import VariantParams
 from ssml.data.shards import Batch, ShardReader
 from ssml.files.io import write_bytes
 from ssml.files.progress import progress
-from ssml.files.provenance import generator
 from ssml.iva import auxiva, checkpoint, losses
 from ssml.iva.stft import Stft
 from ssml.iva.updates import UPDATES
 
+from . import unrolled
 from .distributed import Share
+from .unrolled import Iterations, draw_iterations
 
 Row = dict[str, Any]
 COLUMNS = ("step", "loss", "grad_norm", "si_sdr", "skipped")
+VALIDATED = 20  # iterations of AuxIVA for a validation
 WARM_NORMS = 10  # gradient norms after which their percentile is the limit
 
 
@@ -49,7 +51,7 @@ class Trainer:
         self.params, self.seed, self.fs, self.device = params, seed, fs, device
         self.share, self.start = share, start
         self.stft = Stft(**params.stft.model_dump())
-        self.loss, self.rule = losses.LOSSES[params.loss], UPDATES[params.rule]
+        self.rule = UPDATES[params.rule]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = checkpoint.build(params.network, self.stft.bins).to(device)
@@ -67,14 +69,10 @@ class Trainer:
 
     # --- one step -------------------------------------------------------------------------------
 
-    def cost(self, batch: Batch, n_iter: int) -> Tensor:
-        """Mean permutation-invariant loss of a batch after `n_iter` iterations."""
+    def cost(self, batch: Batch, iterations: Iterations) -> Tensor:
+        """Mean permutation-invariant loss of a batch after `iterations`."""
         mix, ref = (torch.from_numpy(audio).to(self.device) for audio in batch)
-        X, recompute = self.stft.forward(mix), self.params.recompute
-        Y = auxiva.demix(X, self.network, self.rule, n_iter, recompute).projected_back().Y
-        est = losses.Sources(self.stft.inverse(Y, mix.shape[-1]), Y)
-        cost = self.loss(est, losses.Sources(ref, self.stft.forward(ref)))
-        return losses.pit(cost)[0].mean()
+        return unrolled.cost(self.params, self.network, self.stft, mix, ref, iterations)
 
     def learning_rate(self, step: int) -> float:
         """Linear warm-up, then constant; over the second half linear to `decay` times lr."""
@@ -84,12 +82,11 @@ class Trainer:
 
     def step(self, step: int, batch: Batch) -> Row:
         """Update the weights once; a step with a non-finite gradient is skipped and counted."""
-        low, high = self.params.iterations
-        n_iter = int(generator(self.seed, "iterations", step).integers(low, high + 1))
+        iterations = draw_iterations(self.params, self.seed, step)
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate(step)
         self.optimiser.zero_grad()
-        loss = self.shared_cost(batch, n_iter)
+        loss = self.shared_cost(batch, iterations)
         loss.backward()
         mean, norm = self.share.mean(loss), self._clip()
         if np.isfinite(norm):
@@ -128,7 +125,7 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self, dev: ShardReader) -> float:
-        """Mean SI-SDR in dB on `dev` of the averaged weights, at 2 `params.iterations[0]`."""
+        """Mean SI-SDR in dB on `dev` of the averaged weights, after `VALIDATED` iterations."""
         network = checkpoint.build(self.params.network, self.stft.bins).to(self.device)
         network.load_state_dict(self.average)
         network.eval()
@@ -136,8 +133,7 @@ class Trainer:
         for example in dev:
             mix = torch.from_numpy(example.mix).to(self.device)
             ref = torch.from_numpy(example.reverberant).to(self.device)
-            n_iter = 2 * self.params.iterations[0]
-            est = auxiva.separate(mix, network, self.rule, n_iter, self.stft)
+            est = auxiva.separate(mix, network, self.rule, VALIDATED, self.stft)
             matrix = losses.si_sdr_matrix(est, ref, clamp=50)
             scores.append(-float(losses.pit(-matrix)[0]))
         return float(np.mean(scores))
@@ -193,8 +189,8 @@ class _Cost(nn.Module):
         super().__init__()
         self.network, self.cost = trainer.network, trainer.cost
 
-    def forward(self, batch: Batch, n_iter: int) -> Tensor:
-        return self.cost(batch, n_iter)
+    def forward(self, batch: Batch, iterations: Iterations) -> Tensor:
+        return self.cost(batch, iterations)
 
 
 def fit(

@@ -9,6 +9,7 @@ from ssml.data.shards import Batch, ShardReader, draw_batch
 from ssml.files.errors import UserError
 from ssml.iva import checkpoint
 from ssml.training.trainer import Trainer, fit, resume
+from ssml.training.unrolled import Iterations
 from tests.conftest import noise_shard, spectrogram
 
 PARAMS = VariantParams(
@@ -104,7 +105,7 @@ def test_more_iterations_cost_less(loss, mixtures):
     trainer = Trainer(params, 1, 16000, torch.device("cpu"))
     example = mixtures[0]
     batch = Batch(example.mix[None], example.reverberant[None])
-    first, last = (trainer.cost(batch, n_iter).item() for n_iter in (1, 30))
+    first, last = (trainer.cost(batch, Iterations(0, n)).item() for n in (1, 30))
     assert last < first
 
 
