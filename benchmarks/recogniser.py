@@ -26,14 +26,12 @@ from ssml.data.corpora import Utterance
 from ssml.data.corpora.grammar import jsgf
 from ssml.evaluation import asr
 from ssml.evaluation.asr import Recogniser
-from ssml.evaluation.statistics import ratio_interval, reduction_interval
-from ssml.files import provenance
+from ssml.evaluation.statistics import rate_interval, reduction_interval
 from ssml.files.progress import progress
 
 from .measure import show
 
 REST = 10.0  # dB, of the speaker above what is left of the other
-RESAMPLES = 2000
 CONDITIONS = ("clean", "room", "rest")
 AS_IS = "as it is"
 
@@ -102,8 +100,8 @@ def measured(
 
 def row(counts: Any, default: Any, cost: float) -> dict[str, float]:
     """WER in % and its interval, errors fewer than the default's in %, s a s of audio."""
-    found = ratio_interval(counts, RESAMPLES, provenance.generator(0, "tuning"))
-    fewer = reduction_interval(counts, default, RESAMPLES, provenance.generator(0, "tuning"))
+    found = rate_interval([counts])
+    fewer = reduction_interval([counts], [default])
     wer, gain = found.scaled(100), fewer.scaled(100)
     names = ("WER %", "from", "to", "fewer %", "least", "most", "seconds")
     return dict(zip(names, (*wer[:3], *gain[:3], cost), strict=True))

@@ -83,7 +83,7 @@ def log(params: Params, row: tables.Row, curve: results.Curve | None, parent: st
     facts: dict[str, Any] = {**(method.model_dump() if method else {}), "set": row.test_set}
     facts["digests"] = {path.parts[1]: sha256(path)[:16] for path in files}
     sounds = sounds_of(row.test_set, row.method)
-    facts |= {"resamples": params.report.resamples, "sounds": contents(sounds)}
+    facts["sounds"] = contents(sounds)
     job = f"evaluate:{row.method}:{row.test_set}"
     known = tracking.find(params.track.experiment, job, facts, SOURCE)
     if known:

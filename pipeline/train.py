@@ -45,7 +45,6 @@ def main() -> None:
     paths = [*layout.training(params), *layout.shards(params, params.train.dev)]
     facts = {
         **variant.model_dump(mode="json"),
-        "seed": params.seed,
         "rooms" if params.train.redraw else "mixtures": known.mixtures,
         "data": digest([sha256(path) for path in paths])[:16],
     }
@@ -68,7 +67,7 @@ def train(share: Share, params: Params, name: str, facts: dict[str, Any]) -> Non
     start = layout.start(params, name)
     begin = checkpoint.read_tensors(start) if start else None
     # other mixtures than the model had that it starts from
-    seed = int(digest([params.seed, facts["started"]])[:8], 16) if start else params.seed
+    seed = int(digest([variant.seed, facts["started"]])[:8], 16) if start else variant.seed
     trainer = Trainer(variant, seed, params.fs, share.device(), share, begin)
     source = code("pipeline.train")
     key = digest([facts, source])

@@ -98,7 +98,7 @@ def figure(name: str, kind: str = "svg") -> Path:
 
 def figures(params: Params) -> dict[str, list[str]]:
     """The names of the report's figures by kind: `wer` -> `wer-test2` ..."""
-    used = {method.model for method in params.separate.methods.values()}
+    used = {m.model for m in params.separate.methods.values() if not m.repeats}
     kinds = ("convergence", "si-sdr", "wer", "t60", "scatter")
     parts: dict[str, list[str]] = dict.fromkeys(kinds, params.separate.sets)
     parts["training"] = [name for name in params.train.variants if name in used]

@@ -11,6 +11,7 @@ from ssml import pretrained
 from ssml.files.errors import UserError
 
 from .names import BOUND_NAMES, CLASSICAL_NAMES, Rate
+from .repeats import expand
 from .sections import (
     CorpusParams,
     MixParams,
@@ -28,7 +29,7 @@ from .sections import (
 
 class Params(Section):
     seed: Natural
-    """of all randomness"""
+    """of the data: scenes, rooms, noise and splits"""
     fs: Rate
     """sampling rate, Hz"""
     corpus: CorpusParams
@@ -65,6 +66,8 @@ class Params(Section):
         if len({*self.separate.sets}) < len(self.separate.sets):
             raise ValueError("separate.sets: a set stands there twice; remove one")
         variants, devices = self.train.variants, self.train.devices
+        if len({*self.train.seeds}) < len(self.train.seeds):
+            raise ValueError("train.seeds: a seed stands there twice; remove one")
         for name, variant in variants.items():
             if name in {*CLASSICAL_NAMES, *BOUND_NAMES}:
                 raise ValueError(f"train.variants.{name}: the name is taken; choose another")
@@ -105,7 +108,7 @@ class Params(Section):
 def parse(values: Mapping[str, Any], name: str = "params") -> Params:
     """Check `values`; a `UserError` lists every wrong key in one line, in `name`'s words."""
     try:
-        return Params.model_validate(values)
+        return Params.model_validate(expand(values))
     except ValidationError as error:
         problems: list[str] = []
         for problem in error.errors():

@@ -188,6 +188,8 @@ class VariantParams(Section):
     """steps"""
     checkpoint_every: Count
     """steps"""
+    seed: Natural = 1
+    """of the initial weights and of all draws; `train.seeds` sets it"""
     start: str | None = None
     """variant, shipped model or path whose weights it starts from"""
 
@@ -229,6 +231,8 @@ class TrainParams(Section):
     """processes that share each batch, on a GPU each where there are GPUs"""
     threads: Count
     """of the CPU, of each training; another number rounds otherwise"""
+    seeds: Annotated[list[Natural], Field(min_length=1)]
+    """each training is done once for each"""
     variants: dict[Name, VariantParams]
     """trainings, by the name of what they make; {}: none"""
 
@@ -242,6 +246,8 @@ class MethodParams(Section):
     """of AuxIVA"""
     stft: StftParams | None = None
     """of a model that is not learned; null: that of all methods"""
+    repeats: str | None = None
+    """the method whose model was trained with another seed; `train.seeds` sets it"""
 
     @property
     def is_bound(self) -> bool:
@@ -296,5 +302,3 @@ class ReportParams(Section):
     """method"""
     other_rules: list[Name]
     """methods with rules not trained with"""
-    resamples: Count
-    """of the bootstrap"""

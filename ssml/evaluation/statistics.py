@@ -1,21 +1,23 @@
-"""Bootstrap intervals (BCa) over mixtures: the sources of one mixture are not independent.
+"""Intervals of means and ratios over mixtures, their speakers, and repeated trainings.
 
-Mixtures are drawn with replacement. Every function draws from the generator that it is given: the
-same generator gives the same draw for the same number of mixtures, hence paired comparisons.
-Fewer than two mixtures say nothing about spread: their bounds are nan, hence never conclusive.
+Methods are given as a list: the values of each training, one for a method that is not trained.
+Every interval is a t-interval of `effects`. Fewer than two mixtures say nothing about spread: their
+bounds are nan, hence never conclusive.
 """
 
 import math
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
+
+from .effects import half_width
 
 Array = NDArray[np.float64]
 Values = Mapping[str, float]  # a mixture's id -> its mean over the sources
 Counts = Mapping[str, tuple[int, int]]  # a mixture's id -> (word errors, words)
+Speakers = Mapping[str, Sequence[str]]  # a mixture's id -> who talks in it
 
 
 class Interval(NamedTuple):
@@ -41,102 +43,90 @@ class Band(NamedTuple):
     n: NDArray[np.int64]
 
 
-def bootstrap(
-    statistic: Callable[[Array], Array],
-    n: int,
-    resamples: int,
-    rng: np.random.Generator,
-    level: float = 0.95,
-) -> tuple[Array, Array]:
-    """Bounds (...,) of the bias-corrected and accelerated interval of a statistic of `n` mixtures.
-
-    `statistic` maps weights (R, n), how often each mixture occurs in each of R resamples, to values
-    (..., R). By `scipy.stats.bootstrap` (Efron 1987). Its corrections are undefined for data
-    without spread, and where some resamples have no value. There the bounds are percentiles of the
-    resamples that have one, so that the interval of equal data is a point.
-    """
-    from scipy import stats  # takes half a second to import
-
-    if not 0 < level < 1:
-        raise ValueError(f"level: {level}, must be between 0 and 1")
-    shape = np.shape(statistic(np.ones((1, n))))[:-1]
-    if n < 2:
-        return np.full(shape, np.nan), np.full(shape, np.nan)
-
-    def of_indices(chosen: NDArray[np.int64], axis: int) -> Array:
-        values = statistic(occurrences(np.atleast_2d(chosen), n))
-        return values[..., 0] if chosen.ndim == 1 else values
-
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # scipy warns of data without spread
-        found: Any = stats.bootstrap(
-            (np.arange(n),),
-            of_indices,
-            n_resamples=resamples,
-            confidence_level=level,
-            method="BCa",
-            vectorized=True,
-            rng=rng,
-        )
-    low, high = found.confidence_interval
-    if np.isfinite(low).all() and np.isfinite(high).all():
-        return low, high
-    values = found.bootstrap_distribution
-    values = np.where(np.isfinite(values), values, np.nan)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # numpy warns where no resample has a value
-        plain = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2], axis=-1)
-    corrected = np.isfinite(low) & np.isfinite(high)
-    return np.where(corrected, low, plain[0]), np.where(corrected, high, plain[1])
-
-
-def occurrences(chosen: NDArray[np.int64], n: int) -> Array:
-    """How often each of `n` mixtures occurs in each row of indices (R, ...), (R, n)."""
-    places = chosen + n * np.arange(len(chosen))[:, None]
-    return np.bincount(places.ravel(), minlength=n * len(chosen)).reshape(-1, n).astype(float)
-
-
-def mean_band(
-    values: ArrayLike, resamples: int, rng: np.random.Generator, level: float = 0.95
-) -> Band:
-    """Interval of the mean over the first axis of `values` (mixtures, ...), nan entries left out.
-
-    All elements share their resamples, so the columns stay comparable with each other.
-    """
-    values = np.asarray(values, dtype=float)
-    flat = values.reshape(len(values), math.prod(values.shape[1:]))
-    valid = np.isfinite(flat)
-    filled, count = np.where(valid, flat, 0.0), valid.sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = filled.sum(axis=0) / count
-    # sums are taken about the mean, so that constant data give an interval of zero width
-    centred = np.where(valid, flat - mean, 0.0)
-
-    def means(weights: Array) -> Array:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return (mean + (weights @ centred) / (weights @ valid)).T
-
-    bounds = bootstrap(means, len(flat), resamples, rng, level)
-    low, high = (np.where(count > 1, bound, np.nan) for bound in bounds)
-    shape = values.shape[1:]
-    return Band(mean.reshape(shape), low.reshape(shape), high.reshape(shape), count.reshape(shape))
-
-
 def mean_interval(
-    values: ArrayLike, resamples: int, rng: np.random.Generator, level: float = 0.95
+    values: Sequence[Values], speakers: Speakers | None = None, level: float = 0.95
 ) -> Interval:
-    """Interval of the mean of `values` (mixtures,), each the mean over a mixture's sources."""
-    band = mean_band(np.asarray(values, dtype=float).reshape(-1, 1), resamples, rng, level)
-    mean, low, high = (float(part[0]) for part in band[:3])
-    return Interval(mean, low, high, int(band.n[0]))
+    """Interval of the mean over the mixtures with a finite value in every training."""
+    ids = _common(values)
+    return _interval(np.array([[v[id] for id in ids] for v in values], float), ids, speakers, level)
 
 
 def paired_interval(
-    a: Values, b: Values, resamples: int, rng: np.random.Generator, level: float = 0.95
+    a: Sequence[Values],
+    b: Sequence[Values],
+    speakers: Speakers | None = None,
+    level: float = 0.95,
 ) -> Interval:
-    """Interval of the mean difference `a - b` over the mixtures with a finite value in both."""
-    ids = sorted(a.keys() & b.keys())
-    return mean_interval([a[id] - b[id] for id in ids], resamples, rng, level)
+    """Interval of the mean difference `a - b` over the mixtures with finite values in both.
+
+    The trainings of a and b are paired in their order. A single one is compared with all.
+    """
+    ids = _common([*a, *b])
+    gaps = [[x[id] - y[id] for id in ids] for x, y in _pairs(a, b)]
+    return _interval(np.array(gaps, float), ids, speakers, level)
+
+
+def rate_interval(
+    counts: Sequence[Counts], speakers: Speakers | None = None, level: float = 0.95
+) -> Interval:
+    """Interval of the pooled word error rate: all errors over all words. Its bounds are not < 0."""
+    ids = sorted(set.intersection(*(set(c) for c in counts)))
+    tables = [np.array([c[id] for id in ids], float).reshape(-1, 2).T for c in counts]
+    rows = [_linearised(errors, words) for errors, words in tables]
+    found = _interval(np.array(rows), ids, speakers, level)
+    return found._replace(low=max(found.low, 0.0) if math.isfinite(found.low) else found.low)
+
+
+def reduction_interval(
+    a: Sequence[Counts],
+    b: Sequence[Counts],
+    speakers: Speakers | None = None,
+    level: float = 0.95,
+) -> Interval:
+    """Interval of the relative reduction `1 - WER(a) / WER(b)`, pooled over common mixtures."""
+    ids = sorted(set.intersection(*(set(c) for c in (*a, *b))))
+    rows = [
+        1 - _linearised(*(np.array([c[id][0] for id in ids], float) for c in pair))
+        for pair in _pairs(a, b)
+    ]
+    return _interval(np.array(rows), ids, speakers, level)
+
+
+def statistic_interval(
+    statistics: Sequence[Callable[[Array], float]],
+    ids: Sequence[str],
+    speakers: Speakers | None = None,
+    level: float = 0.95,
+) -> Interval:
+    """Interval of a statistic that is no mean, from its jackknife pseudo-values (Tukey 1958).
+
+    statistics: one for each training, from weights (N,) of the mixtures `ids` to a number.
+    """
+    n = len(ids)
+    if n < 2:
+        return _interval(np.array([[f(np.ones(n)) for _ in ids] for f in statistics]), ids)
+    rows, means = [], []
+    for statistic in statistics:
+        whole = statistic(np.ones(n))
+        without = np.array([statistic(weights) for weights in 1 - np.eye(n)])
+        rows.append(n * whole - (n - 1) * without)
+        means.append(whole)
+    found = _interval(np.array(rows), ids, speakers, level)
+    shift = float(np.mean(means)) - found.mean  # about the statistic, not its jackknife estimate
+    return Interval(found.mean + shift, found.low + shift, found.high + shift, n)
+
+
+def mean_band(values: Array, speakers: Sequence[Sequence[str]] | None = None) -> Band:
+    """95 % interval of the mean of each column of `values` (R, N, I), over R trainings of N
+    mixtures; a mixture with a nan is left out.
+    """
+    kept = np.atleast_1d(np.isfinite(values).all(axis=(0, 2)))
+    values, count = values[:, kept], int(kept.sum())
+    names = [s for s, k in zip(speakers, kept, strict=True) if k] if speakers else None
+    columns = [values[..., i] for i in range(values.shape[-1])]
+    mean = np.array([c.mean() if count else math.nan for c in columns])
+    half = np.array([half_width(c, names, 0.95) for c in columns])
+    return Band(mean, mean - half, mean + half, np.full(len(columns), count))
 
 
 def wilcoxon(a: Values, b: Values) -> float:
@@ -161,47 +151,39 @@ def wilcoxon(a: Values, b: Values) -> float:
     return float(found.pvalue)
 
 
-def ratio_interval(
-    counts: Counts, resamples: int, rng: np.random.Generator, level: float = 0.95
-) -> Interval:
-    """Interval of the pooled word error rate: all errors over all words."""
-    rate = _pooled_rate(counts, sorted(counts))
-    return _interval(rate, len(counts), resamples, rng, level)
+def _pairs(a: Sequence[Any], b: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """The trainings of a with those of b, in order; raises `ValueError` for 2 and 3."""
+    if 1 not in (len(a), len(b)) and len(a) != len(b):
+        raise ValueError(f"{len(a)} trainings cannot be paired with {len(b)}")
+    R = max(len(a), len(b))
+    return [(a[min(r, len(a) - 1)], b[min(r, len(b) - 1)]) for r in range(R)]
 
 
-def reduction_interval(
-    a: Counts, b: Counts, resamples: int, rng: np.random.Generator, level: float = 0.95
-) -> Interval:
-    """Interval of the relative reduction `1 - WER(a) / WER(b)`, pooled over common mixtures."""
-    ids = sorted(a.keys() & b.keys())
-    rate_a, rate_b = _pooled_rate(a, ids), _pooled_rate(b, ids)
-
-    def reduction(weights: Array) -> Array:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return 1 - rate_a(weights) / rate_b(weights)
-
-    return _interval(reduction, len(ids), resamples, rng, level)
+def _common(values: Sequence[Values]) -> list[str]:
+    """The mixtures with a finite value in all, sorted."""
+    ids = sorted(set.intersection(*(set(v) for v in values)))
+    return [id for id in ids if all(math.isfinite(v[id]) for v in values)]
 
 
-def _pooled_rate(counts: Counts, ids: list[str]) -> Callable[[Array], Array]:
-    """Weights (R, mixtures) -> errors over words, pooled over each resample, (R,)."""
-    table = np.array([counts[id] for id in ids], dtype=float).reshape(-1, 2)
-
-    def rate(weights: Array) -> Array:
-        errors, words = (weights @ table).T
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return errors / words
-
-    return rate
+def _linearised(above: Array, below: Array) -> Array:
+    """Values (N,) whose mean is `sum above / sum below`, and whose spread is the ratio's."""
+    if not below.sum() > 0:
+        return np.full(len(below), math.nan)
+    ratio = above.sum() / below.sum()
+    return ratio + (above - ratio * below) / below.mean()
 
 
 def _interval(
-    statistic: Callable[[Array], Array],
-    n: int,
-    resamples: int,
-    rng: np.random.Generator,
-    level: float,
+    values: Array, ids: Sequence[str], speakers: Speakers | None = None, level: float = 0.95
 ) -> Interval:
-    low, high = bootstrap(statistic, n, resamples, rng, level)
-    whole = statistic(np.ones((1, n)))
-    return Interval(float(whole[0]), float(low), float(high), n)
+    """Interval of the mean of `values` (R, N)."""
+    if not 0 < level < 1:
+        raise ValueError(f"level: {level}, must be between 0 and 1")
+    n = len(ids)
+    if n == 0:
+        return Interval(math.nan, math.nan, math.nan, 0)
+    # sums are taken about the first, so that constant data give an interval of zero width
+    centre = values.flat[0]
+    mean = float(centre + (values - centre).mean())
+    half = half_width(values - centre, [speakers[id] for id in ids] if speakers else None, level)
+    return Interval(mean, mean - half, mean + half, n)

@@ -8,14 +8,16 @@ method is the best classical method of this run, see `rivals`.
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
-from ssml.evaluation.statistics import Interval, bootstrap
+from ssml.config.layout import MIXTURE
+from ssml.evaluation.statistics import Interval, statistic_interval
 
 from . import compare
-from .results import Array, Curve, Results
+from .results import Array, Results
 from .rivals import best_classical, best_heard
 
 Status = Literal["shown", "open", "refuted", "note"]
@@ -129,17 +131,20 @@ def si_sdr(results: Results, test_set: str, a: str, b: str | None, margin: float
     """The mean SI-SDR of `a` less that of `b`; for the claim if it is above `-margin` dB."""
     if b is None:
         return _no_rival(test_set)
-    scores = results.scores[a, test_set], results.scores[b, test_set]
+    failed = [(m, _failures(results, test_set, m)) for m in (a, b)]
     interval = compare.counted_difference(results, test_set, a, b)
     what = f"SI-SDR on {test_set}, {a} against {b}"
     if margin:
         what += f", at most {margin:g} dB lost"
     numbers = f"{_signed(interval.mean, 2)} dB {_bounds(interval, 1, 2)}, {interval.n} mixtures"
-    failures = [f"{m} failed on {s.failures}" for m, s in zip((a, b), scores, strict=True)]
-    failures = [text for text, s in zip(failures, scores, strict=True) if s.failures]
+    failures = [f"{m} failed on {number}" for m, number in failed if number]
     if failures:
         numbers += f" (counted as the mixture: {', '.join(failures)})"
     return Evidence(what, numbers, _status(interval, -margin))
+
+
+def _failures(results: Results, test_set: str, method: str) -> int:
+    return sum(results.scores[n, test_set].failures for n in results.trainings(method))
 
 
 def wer(results: Results, test_set: str, a: str, b: str | None) -> Evidence:
@@ -152,9 +157,8 @@ def wer(results: Results, test_set: str, a: str, b: str | None) -> Evidence:
         return Evidence(what, "not measured", "open")
     rates = []
     for name in (b, a):
-        counts = results.transcripts[name, test_set].counts
-        errors, words = (sum(column) for column in zip(*counts.values(), strict=True))
-        rates.append(f"{100 * errors / words:.1f}" if words else "n/a")
+        rate = compare.rate(results, test_set, name)
+        rates.append(f"{100 * rate.mean:.1f}" if rate and math.isfinite(rate.mean) else "n/a")
     numbers = (
         f"{' % to '.join(rates)} %, relative reduction {_signed(100 * interval.mean, 0)} % "
         f"{_bounds(interval, 100, 0)}, {interval.n} mixtures"
@@ -166,24 +170,28 @@ def _convergence(results: Results, test_set: str) -> Evidence:
     """Iterations to most of the gain: the coherence loss's less the SDR loss's."""
     report = results.params.report
     names = report.learned_sdr, report.learned_coherence
-    curves = [results.curves[name, test_set] for name in names]
-    both = np.all([np.isfinite(curve.values[:, 0]) for curve in curves], axis=0)
-    curves = [curve._replace(values=curve.values[both]) for curve in curves]
     what = f"Iterations to {100 * GAIN:.0f} % of the gain on {test_set}, {' against '.join(names)}"
-    if both.sum() < 2:
-        return Evidence(what, "fewer than two mixtures", "open")
-    means = [iterations_to_gain(curve.at, curve.values.mean(axis=0)) for curve in curves]
+    curves = [_counted_curves(results, test_set, name) for name in names]
+    means = [iterations_to_gain(at, values.mean(axis=(0, 1))) for at, values in curves]
     if not all(map(math.isfinite, means)):
         lost = " and ".join(n for n, m in zip(names, means, strict=True) if not math.isfinite(m))
         return Evidence(what, f"no gain with {lost}", "open")
+    (sdr, of_sdr), (coherence, of_coherence) = curves
+    last = max(sdr[-1], coherence[-1])
 
-    def difference(weights: Array) -> Array:
-        sdr, coherence = (_speeds(curve, weights) for curve in curves)
-        return coherence - sdr
+    def difference(r: int, weights: Array) -> float:
+        found = (
+            iterations_to_gain(at, weights @ values[min(r, len(values) - 1)] / weights.sum())
+            for at, values in ((coherence, of_coherence), (sdr, of_sdr))
+        )
+        slow, fast = (x if math.isfinite(x) else last for x in found)  # never: as slow as can be
+        return float(slow - fast)
 
-    rng = compare.rng(results, "speed", test_set)
-    low, high = bootstrap(difference, len(curves[0].values), report.resamples, rng)
-    interval = Interval(means[1] - means[0], float(low), float(high), int(both.sum()))
+    trainings = range(max(len(of_sdr), len(of_coherence)))
+    ids = results.scores[names[0], test_set].ids
+    interval = statistic_interval(
+        [partial(difference, r) for r in trainings], ids, results.talkers(test_set)
+    )
     numbers = (
         f"{means[0]:.1f} against {means[1]:.1f}, {_signed(interval.mean, 1)} "
         f"{_bounds(interval, 1, 1)}, {interval.n} mixtures"
@@ -191,11 +199,11 @@ def _convergence(results: Results, test_set: str) -> Evidence:
     return Evidence(what, numbers, _status(interval))
 
 
-def _speeds(curve: Curve, weights: Array) -> Array:
-    """`iterations_to_gain` (R,) of each resample of mixtures, given as weights (R, mixtures)."""
-    means = weights @ curve.values / weights.sum(axis=1, keepdims=True)
-    speeds = np.array([iterations_to_gain(curve.at, mean) for mean in means])
-    return np.where(np.isfinite(speeds), speeds, curve.at[-1])  # never: as slow as can be
+def _counted_curves(results: Results, test_set: str, method: str) -> tuple[Array, Array]:
+    """Iterations (I,), SI-SDR in dB (trainings, mixtures, I); the mixture's where one failed."""
+    at, (values, _) = results.curves[method, test_set].at, results.curves_of(method, test_set)
+    mixture = results.scores[MIXTURE, test_set].columns["si_sdr"]
+    return at, np.where(np.isfinite(values), values, mixture[:, None])
 
 
 def iterations_to_gain(at: Array, curve: Array) -> float:

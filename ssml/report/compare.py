@@ -1,7 +1,6 @@
-"""Two methods on the same mixtures: the only place where differences are drawn.
+"""Means and differences of methods, over mixtures, their speakers, and trainings.
 
-Claims and tables both ask here, with one generator per set and metric: the same pair has the same
-interval wherever it is shown.
+Claims, tables and figures all ask here: the same pair has the same interval wherever it is shown.
 """
 
 import math
@@ -11,13 +10,15 @@ import numpy as np
 
 from ssml.config.layout import MIXTURE
 from ssml.evaluation.statistics import (
+    Counts,
     Interval,
     Values,
+    mean_interval,
     paired_interval,
+    rate_interval,
     reduction_interval,
     wilcoxon,
 )
-from ssml.files import provenance
 
 from .results import Results
 
@@ -25,12 +26,32 @@ SHOWN = ("si_sdr", "sdr", "stoi", "pesq")  # what any two methods are compared b
 Pair = tuple[float, float | None, float | None, float | None]  # mean, low, high, p; None: unknown
 
 
+def values(results: Results, metric: str, test_set: str, method: str) -> list[Values]:
+    """The metric of each mixture, for each training of the method."""
+    return [results.scores[n, test_set].values(metric) for n in results.trainings(method)]
+
+
+def counts(results: Results, test_set: str, method: str) -> list[Counts]:
+    """Word errors and words of each mixture, for each training; [] where not transcribed."""
+    found = [results.transcripts.get((n, test_set)) for n in results.trainings(method)]
+    return [texts.counts for texts in found if texts] if all(found) else []
+
+
+def mean(results: Results, metric: str, test_set: str, method: str) -> Interval:
+    """Mean of `metric` over the mixtures on which no training of `method` failed."""
+    return mean_interval(values(results, metric, test_set, method), results.talkers(test_set))
+
+
+def rate(results: Results, test_set: str, method: str) -> Interval | None:
+    """Pooled word error rate, 1 is all; None if not transcribed."""
+    found = counts(results, test_set, method)
+    return rate_interval(found, results.talkers(test_set)) if found else None
+
+
 def difference(results: Results, metric: str, test_set: str, a: str, b: str) -> Interval:
     """Mean of `metric` of `a` less that of `b`, over the mixtures on which neither failed."""
-    first, second = (results.scores[name, test_set].values(metric) for name in (a, b))
-    return paired_interval(
-        first, second, results.params.report.resamples, rng(results, metric, test_set)
-    )
+    first, second = (values(results, metric, test_set, name) for name in (a, b))
+    return paired_interval(first, second, results.talkers(test_set))
 
 
 def si_sdr(results: Results, test_set: str, a: str, b: str) -> Interval:
@@ -38,46 +59,49 @@ def si_sdr(results: Results, test_set: str, a: str, b: str) -> Interval:
     return difference(results, "si_sdr", test_set, a, b)
 
 
-def counted(results: Results, test_set: str, method: str) -> Values:
-    """SI-SDR in dB of each mixture, the mixture's own where the method failed."""
+def counted(results: Results, test_set: str, method: str) -> list[Values]:
+    """SI-SDR in dB of each mixture for each training, the mixture's own where one failed."""
     before = results.scores[MIXTURE, test_set].values("si_sdr")
-    found = results.scores[method, test_set].values("si_sdr")
-    return {id: value if math.isfinite(value) else before[id] for id, value in found.items()}
+    return [
+        {id: value if math.isfinite(value) else before[id] for id, value in found.items()}
+        for found in values(results, "si_sdr", test_set, method)
+    ]
 
 
 def counted_difference(results: Results, test_set: str, a: str, b: str) -> Interval:
     """Mean SI-SDR of `a` less that of `b`, dB, over all mixtures: a failure is the mixture."""
     first, second = (counted(results, test_set, name) for name in (a, b))
-    return paired_interval(
-        first, second, results.params.report.resamples, rng(results, "si_sdr", test_set)
-    )
+    return paired_interval(first, second, results.talkers(test_set))
 
 
 def wer(results: Results, test_set: str, a: str, b: str) -> Interval | None:
     """Relative reduction of the pooled WER from `b` to `a`, 1 is all; None if not transcribed."""
-    first, second = (results.transcripts.get((name, test_set)) for name in (a, b))
+    first, second = (counts(results, test_set, name) for name in (a, b))
     if not (first and second):
         return None
-    return reduction_interval(
-        first.counts, second.counts, results.params.report.resamples, rng(results, "wer", test_set)
-    )
+    return reduction_interval(first, second, results.talkers(test_set))
 
 
 def significance(results: Results, metric: str, test_set: str, a: str, b: str) -> float:
     """Two-sided p of Wilcoxon's signed-rank test, mixture by mixture; nan where it says nothing.
 
-    For `wer` the pairs are the mixtures' own word error rates.
+    A mixture's value is the mean over the trainings, for `wer` of its own word error rates.
     """
     if metric != "wer":
-        first, second = (results.scores[name, test_set].values(metric) for name in (a, b))
+        first, second = (_mean(values(results, metric, test_set, name)) for name in (a, b))
         return wilcoxon(first, second)
-    texts = [results.transcripts.get((name, test_set)) for name in (a, b)]
     rates = [
-        {id: errors / words for id, (errors, words) in found.counts.items() if words}
-        for found in texts
+        _mean([{id: errors / words for id, (errors, words) in c.items() if words} for c in found])
+        for found in (counts(results, test_set, name) for name in (a, b))
         if found
     ]
     return wilcoxon(rates[0], rates[1]) if len(rates) == 2 else math.nan
+
+
+def _mean(trainings: list[Values]) -> Values:
+    """The mean of each mixture over the trainings."""
+    ids = set.intersection(*(set(found) for found in trainings))
+    return {id: float(np.mean([found[id] for found in trainings])) for id in sorted(ids)}
 
 
 def pairs(results: Results) -> dict[str, Any]:
@@ -122,8 +146,3 @@ def _pair(interval: Interval | None, p: float) -> Pair | None:
     low, high = (round(x, 5) + 0.0 if math.isfinite(x) else None for x in interval[1:3])
     significance = float(f"{p:.2g}") if math.isfinite(p) else None
     return round(interval.mean, 5) + 0.0, low, high, significance
-
-
-def rng(results: Results, metric: str, test_set: str) -> np.random.Generator:
-    """The draw of mixtures for one metric on one set, the same for every pair of methods."""
-    return provenance.generator(results.params.seed, "compare", metric, test_set)

@@ -1,14 +1,13 @@
 """How much each method gains under which conditions."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from ssml.config.layout import MIXTURE
 from ssml.evaluation.statistics import Interval, paired_interval
-from ssml.files import provenance
 
+from . import compare
 from .results import Results, Scores
 
 BINS = 3  # as equally filled as can be
@@ -71,7 +70,7 @@ def _tables(results: Results, key: str, splits: dict[str, list[Split]]) -> list[
             test_set,
             found,
             [
-                (method, [_improvement(results, key, test_set, method, s.ids) for s in found])
+                (method, [_improvement(results, test_set, method, s.ids) for s in found])
                 for method in results.methods
             ],
         )
@@ -80,13 +79,10 @@ def _tables(results: Results, key: str, splits: dict[str, list[Split]]) -> list[
     ]
 
 
-def _improvement(
-    results: Results, key: str, test_set: str, method: str, ids: list[str]
-) -> Interval:
-    after, before = (results.scores[name, test_set].values("si_sdr") for name in (method, MIXTURE))
-    rng = provenance.generator(results.params.seed, "condition", key, test_set, ids[0])
-    chosen = {id: after[id] for id in ids if math.isfinite(after[id])}
-    return paired_interval(chosen, before, results.params.report.resamples, rng)
+def _improvement(results: Results, test_set: str, method: str, ids: list[str]) -> Interval:
+    after, before = (compare.values(results, "si_sdr", test_set, m) for m in (method, MIXTURE))
+    chosen = [{id: found[id] for id in ids} for found in after]
+    return paired_interval(chosen, before, results.talkers(test_set))
 
 
 def _bins(scores: Scores, key: str, unit: str, digits: int) -> list[Split]:

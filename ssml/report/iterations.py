@@ -3,10 +3,9 @@
 import math
 from typing import NamedTuple
 
-from ssml.evaluation.statistics import Interval, mean_interval
+from ssml.evaluation.statistics import Interval, mean_band
 
-from . import compare
-from .results import Array, Results
+from .results import Results
 
 SHOWN = (5, 10, 20, 50, 100)
 
@@ -33,15 +32,9 @@ def by_iterations(results: Results) -> list[Table]:
         at = [i for i in SHOWN if any(i in curve.at for curve in curves.values())]
         rows = []
         for name, curve in curves.items():
-            columns = dict(zip(curve.at, curve.values.T, strict=True))
-            rows.append((name, [_interval(results, test_set, columns.get(i)) for i in at]))
+            values, speakers = results.curves_of(name, test_set)
+            band = mean_band(values, speakers)
+            columns = dict(zip(curve.at, map(Interval, *band), strict=True))
+            rows.append((name, [columns.get(i) for i in at]))
         found.append(Table(test_set, at, rows))
     return found
-
-
-def _interval(results: Results, test_set: str, values: Array | None) -> Interval | None:
-    if values is None:
-        return None
-    return mean_interval(
-        values, results.params.report.resamples, compare.rng(results, "curve", test_set)
-    )

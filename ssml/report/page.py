@@ -12,7 +12,7 @@ from ssml.config.layout import MIXTURE, REFERENCE
 from ssml.config.params import Params
 from ssml.evaluation.statistics import Interval
 
-from . import compare, conditions
+from . import compare, conditions, tables
 from .claims import Claim
 from .iterations import by_iterations
 from .pictures import Plate
@@ -212,9 +212,13 @@ def _facts(params: Params) -> list[tuple[str, str]]:
         ("STFT of the classical models", f"{stft.n_fft} samples, hop {stft.hop}, {params.fs} Hz"),
         ("Recogniser", recogniser(params)),
         ("Reference", "each source's reverberant image at the first microphone, without noise"),
-        ("Intervals", f"95 %, {params.report.resamples} bootstrap resamples over mixtures"),
-        ("Seed", str(params.seed)),
+        ("Intervals", tables.INTERVALS),
+        ("Seeds", f"{params.seed} of the data, {_list(params.train.seeds)} of the trainings"),
     ]
+
+
+def _list(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def _training(results: Results) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import numpy as np
 from ssml.config.layout import MIXTURE
 from ssml.evaluation.statistics import Interval, mean_band
 
-from . import compare, figures
+from . import figures
 from .results import Array, Results
 from .tables import Row
 
@@ -65,14 +65,11 @@ def _title(results: Results, test_set: str) -> str:
 
 
 def _convergence(results: Results, look: dict[str, figures.Style]) -> Plate:
-    bands, at, resamples = {}, {}, results.params.report.resamples
+    bands, at = {}, {}
     for test_set in results.sets:
         curves = {name: results.curves[name, test_set] for name in results.methods}
         at[test_set] = {name: curve.at for name, curve in curves.items()}
-        bands[test_set] = {
-            name: mean_band(curve.values, resamples, compare.rng(results, "curve", test_set))
-            for name, curve in curves.items()
-        }
+        bands[test_set] = {name: mean_band(*results.curves_of(name, test_set)) for name in curves}
     edges = [x for found in bands.values() for b in found.values() for x in (*b.low, *b.high)]
     edges += [x for found in bands.values() for band in found.values() for x in band.mean]
     pictures = []

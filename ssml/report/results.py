@@ -14,11 +14,12 @@ from ssml.config.params import Params
 from ssml.config.sections import MethodParams
 from ssml.evaluation.asr.words import WordErrors
 from ssml.evaluation.metrics import COLUMNS as METRICS
-from ssml.evaluation.statistics import Counts, Values
+from ssml.evaluation.statistics import Counts, Speakers, Values
 from ssml.files import io
 from ssml.files.errors import UserError
 
 Array = NDArray[np.float64]
+MIXTURE = layout.MIXTURE
 Key = tuple[str, str]  # (method, set)
 
 # of a mixture, from those of its sources: repeated, repeated, mean, spread
@@ -37,6 +38,7 @@ class Scores(NamedTuple):
     ids: list[str]
     columns: dict[str, Array]  # metric -> (mixtures,), mean over the sources; or condition
     sexes: list[str]  # of each mixture: `FM`, `FF`, sorted
+    speakers: dict[str, tuple[str, ...]]  # mixture -> who talks
     sources: dict[str, list[float]]  # mixture -> SI-SDR of each source, dB
     failed: list[str]  # of each mixture: '' or what is wrong with it: `silent`, `not finite`
 
@@ -116,7 +118,23 @@ class Results:
 
     @property
     def methods(self) -> dict[str, MethodParams]:
-        return self.params.separate.methods
+        """All methods, but for those that repeat another with a training of another seed."""
+        return {n: m for n, m in self.params.separate.methods.items() if not m.repeats}
+
+    def trainings(self, method: str) -> list[str]:
+        """The method and those that repeat it, in the order of their seeds."""
+        known = self.params.separate.methods
+        return [method, *(name for name, other in known.items() if other.repeats == method)]
+
+    def curves_of(self, method: str, test_set: str) -> tuple[Array, list[tuple[str, ...]]]:
+        """SI-SDR in dB (trainings, mixtures, iterations), and who talks in each mixture."""
+        values = np.stack([self.curves[n, test_set].values for n in self.trainings(method)])
+        found = self.scores[MIXTURE, test_set]
+        return values, [found.speakers[id] for id in found.ids]
+
+    def talkers(self, test_set: str) -> Speakers:
+        """Who talks in each mixture of a set."""
+        return self.scores[MIXTURE, test_set].speakers
 
     @property
     def sets(self) -> list[str]:
@@ -147,7 +165,7 @@ def read(params: Params, root: Path | str = ".") -> Results:
                 f"{layout.scores(layout.MIXTURE, name)}; score both again: "
                 "snakemake --cores all -R score"
             )
-    used = {method.model for method in params.separate.methods.values()}
+    used = {m.model for m in params.separate.methods.values() if not m.repeats}
     variants = [name for name in params.train.variants if name in used]
     return Results(
         params=params,
@@ -204,7 +222,7 @@ def _integer(path: Path, text: str | None) -> int:
 
 
 def _scores(path: Path) -> Scores:
-    rows = _table(path, ["id", "source", "failure", "sex", *METRICS, *CONDITIONS])
+    rows = _table(path, ["id", "source", "failure", "speaker", "sex", *METRICS, *CONDITIONS])
     by_id: dict[str, list[dict[str, str]]] = {}
     for row in rows:
         by_id.setdefault(row["id"], []).append(row)
@@ -227,7 +245,8 @@ def _scores(path: Path) -> Scores:
         columns[name][~np.isfinite(columns[name])] = np.nan
     sexes = ["".join(sorted(row["sex"] for row in by_id[id])) for id in ids]
     sources = {id: [_number(path, row["si_sdr"]) for row in by_id[id]] for id in ids}
-    return Scores(ids, columns, sexes, sources, failed)
+    speakers = {id: tuple(row["speaker"] for row in by_id[id]) for id in ids}
+    return Scores(ids, columns, sexes, speakers, sources, failed)
 
 
 def _curve(path: Path, ids: list[str]) -> Curve:

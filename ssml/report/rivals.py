@@ -13,7 +13,7 @@ from .results import Results
 def best_classical(results: Results, test_set: str, rule: str | None = None) -> str | None:
     """The classical method with the highest mean SI-SDR on a set, of one rule or of any."""
     means = {
-        name: float(np.mean(list(compare.counted(results, test_set, name).values())))
+        name: float(np.mean([list(v.values()) for v in compare.counted(results, test_set, name)]))
         for name in _classical(results)
         if rule in (None, results.methods[name].rule)
     }

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 from ssml.config.layout import MIXTURE, REFERENCE
 from ssml.config.names import BOUND_NAMES
 from ssml.evaluation.asr.words import WordErrors
-from ssml.evaluation.statistics import Interval, mean_interval, ratio_interval
-from ssml.files import provenance
+from ssml.evaluation.statistics import Interval, rate_interval
 
 from . import compare
 from .results import METRICS, Results
@@ -93,6 +92,9 @@ class Row(NamedTuple):
         return values
 
 
+INTERVALS = "95 % t-intervals over mixtures, speakers and trainings"
+
+
 def summarise(results: Results) -> list[Row]:
     """All rows, set by set: the mixture, the methods in their order, the reference."""
     return [
@@ -104,16 +106,15 @@ def summarise(results: Results) -> list[Row]:
 
 
 def _row(results: Results, test_set: str, method: str) -> Row:
-    params, given = results.params, results.methods.get(method)
+    given = results.methods.get(method)
     scores = results.scores.get((method, test_set))
     texts = results.transcripts.get((method, test_set))
-    n = params.report.resamples
-
-    def rng(metric: str):
-        return provenance.generator(params.seed, "report", test_set, method, metric)
+    trainings = results.trainings(method)
+    heard = [results.transcripts[n, test_set] for n in trainings] if texts else []
+    fewest, talkers = [found.fewest for found in heard], results.talkers(test_set)
 
     def mean(metric: str) -> Interval | None:
-        return mean_interval(scores.columns[metric], n, rng(metric)) if scores else None
+        return compare.mean(results, metric, test_set, method) if scores else None
 
     return Row(
         test_set=test_set,
@@ -123,13 +124,17 @@ def _row(results: Results, test_set: str, method: str) -> Row:
         rule=given.rule if given else "",
         iterations=given.iterations if given else None,
         mixtures=len(scores.ids) if scores else len(texts.texts if texts else {}),
-        failures=scores.failures if scores else None,
+        failures=sum(results.scores[n, test_set].failures for n in trainings) if scores else None,
         si_sdri=compare.si_sdr(results, test_set, method, MIXTURE) if given else None,
         **{m: mean(m) if compare.has_metric(results, m) else None for m in METRICS},
-        wer=ratio_interval(texts.counts, n, rng("wer")) if texts else None,
-        wer_fewest=ratio_interval(texts.fewest, n, rng("wer")) if texts else None,
-        errors=texts.total if texts else None,
+        wer=compare.rate(results, test_set, method),
+        wer_fewest=rate_interval(fewest, talkers) if heard else None,
+        errors=_total([found.total for found in heard]),
     )
+
+
+def _total(errors: Sequence[WordErrors]) -> WordErrors | None:
+    return WordErrors(*map(sum, zip(*errors, strict=True))) if errors else None
 
 
 def decibels(interval: Interval | None) -> str:
@@ -215,15 +220,13 @@ def markdown(rows: Sequence[Row]) -> str:
             lines.append("| " + " | ".join([method, *texts]) + " |")
         parts.append("\n".join(lines) + "\n")
     failed = sum(row.failures or 0 for row in rows)
-    parts.append(
-        f"Mean and 95 % interval (bootstrap over mixtures). Failed separations: {failed}.\n"
-    )
+    parts.append(f"Means with {INTERVALS}. Failed separations: {failed}.\n")
     return "\n".join(parts)
 
 
 def latex(rows: Sequence[Row]) -> str:
     """A `booktabs` tabular per quantity, to `\\input` into a paper."""
-    parts = ["% needs \\usepackage{booktabs}; means and 95 % bootstrap intervals over mixtures\n"]
+    parts = [f"% needs \\usepackage{{booktabs}}; means with {INTERVALS}\n"]
     for pivot in pivots(rows):
         heads = [f"{speakers} speakers" for _, speakers in pivot.sets]
         lines = ["\\begin{tabular}{l" + "r" * len(heads) + "}", "\\toprule"]

@@ -23,9 +23,9 @@ def test_killed_at_drawn_points_the_results_are_the_same(tmp_path, finished_smal
     undisturbed = outcome(copied(finished_small, tmp_path / "undisturbed"))
     (tmp_path / "killed").mkdir()
     (tmp_path / "killed/undisturbed.json").write_text(json.dumps(undisturbed))
-    campaign(tmp_path / "killed", points=15, seed=1, each=8)
+    campaign(tmp_path / "killed", points=10, seed=1, each=5)
     rows = [json.loads(line) for line in (tmp_path / "killed/log.jsonl").read_text().splitlines()]
-    assert sum(row.get("struck", False) for row in rows) == 15
+    assert sum(row.get("struck", False) for row in rows) == 10
     assert any(row.get("code") == -9 for row in rows)
     tracebacks = [row["traceback"] for row in rows if row.get("how", "interrupt") != "interrupt"]
     assert [traceback for traceback in tracebacks if traceback] == []

@@ -33,9 +33,9 @@ SPEED = {"learned-sdr": 2.0, "learned-coherence": 5.0}  # iterations, of the exp
 
 
 def settings(mixtures: int = 30, sets: Sequence[str] = (), **report: Any) -> params.Params:
-    """The default params with `mixtures` a test set, of all sets or some, and fewer resamples."""
+    """The default params with `mixtures` a test set, of all sets or some."""
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
-    values["report"] |= {"resamples": 400, **report}
+    values["report"] |= report
     values["separate"]["sets"] = list(sets) or values["separate"]["sets"]
     for name in values["separate"]["sets"]:
         values["scenes"]["sets"][name]["mixtures"] = mixtures

@@ -103,7 +103,7 @@ def test_page_shows_a_verdict_for_each_claim(tmp_path, written):
 
 def test_hostile_text_is_escaped(tmp_path):
     evil = "<script>alert(1)</script>&\"'"
-    chosen = fake.settings(mixtures=3, sets=["test2"], resamples=20, title=evil)
+    chosen = fake.settings(mixtures=3, sets=["test2"], title=evil)
     values = chosen.model_dump(mode="json")
     values["mix"]["noise"] = "</pre><img src=x onerror=alert(2)>"
     values["separate"]["methods"]["laplace-ip"]["model"] = "</script><b>"
@@ -159,7 +159,7 @@ def test_a_bins_improvement_is_the_mean_over_its_mixtures(made):
 
 
 def test_failures_are_shown_by_kind_and_left_out(tmp_path):
-    chosen = fake.settings(mixtures=5, sets=["test2"], resamples=20)
+    chosen = fake.settings(mixtures=5, sets=["test2"])
     fake.write(tmp_path, chosen)
 
     def fail(rows):
@@ -177,7 +177,7 @@ def test_failures_are_shown_by_kind_and_left_out(tmp_path):
 
 def test_pesq_is_shown_where_it_was_measured(tmp_path, written):
     assert "PESQ</button>" not in written
-    chosen = fake.settings(mixtures=5, sets=["test2"], resamples=20)
+    chosen = fake.settings(mixtures=5, sets=["test2"])
     fake.write(tmp_path, chosen)
     for path in (tmp_path / "results/scores").glob("*/*.csv"):
         fake.edit(path, lambda rows: [row.update(pesq=2.5) for row in rows])

@@ -16,7 +16,7 @@ from tests.report import fake_tables as fake
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A working folder with params and made-up tables, and the script's arguments."""
-    chosen = fake.settings(mixtures=4, resamples=50)
+    chosen = fake.settings(mixtures=4)
     fake.write(tmp_path, chosen)
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(chosen.model_dump(mode="json")))
     monkeypatch.chdir(tmp_path)
