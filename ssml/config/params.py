@@ -90,6 +90,8 @@ class Params(Section):
         for name, method in methods.items():
             if not method.is_path:
                 check(f"separate.methods.{name}.model", method.model, models)
+            if method.options and method.model not in CLASSICAL_NAMES:
+                raise ValueError(f"separate.methods.{name}.options: only of a classical model")
             if method.stft and method.model not in {*CLASSICAL_NAMES, *BOUND_NAMES}:
                 raise ValueError(
                     f"separate.methods.{name}.stft: a learned model brings its own; remove it"

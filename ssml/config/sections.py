@@ -246,6 +246,8 @@ class MethodParams(Section):
     """of AuxIVA"""
     stft: StftParams | None = None
     """of a model that is not learned; null: that of all methods"""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """of a classical model: rank, alike and floor of nmf, floor of laplace and gauss"""
     repeats: str | None = None
     """the method whose model was trained with another seed; `train.seeds` sets it"""
 

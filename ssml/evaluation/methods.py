@@ -44,8 +44,12 @@ def build(params: Params, name: str) -> Method:
         network = trained.network.to(checkpoint.device())
         return Method(network, rule, method.iterations, trained.stft)
     stft = Stft(**(method.stft or params.separate.stft).model_dump())
-    name = method.model
-    model = cast(BoundName, name) if name in BOUND_NAMES else CLASSICAL[name]()
+    if method.model in BOUND_NAMES:
+        return Method(cast(BoundName, method.model), rule, method.iterations, stft)
+    try:
+        model = CLASSICAL[method.model](**method.options)
+    except TypeError as error:
+        raise UserError(f"separate.methods.{name}.options: {error}") from None
     return Method(model, rule, method.iterations, stft)
 
 

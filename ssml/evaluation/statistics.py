@@ -151,6 +151,16 @@ def wilcoxon(a: Values, b: Values) -> float:
     return float(found.pvalue)
 
 
+def holm(p: Mapping[Any, float]) -> dict[Any, float]:
+    """p-values corrected for their number (Holm 1979); nan stays nan."""
+    known = sorted((key for key in p if math.isfinite(p[key])), key=p.__getitem__)
+    found, largest = dict(p), 0.0
+    for i, key in enumerate(known):
+        largest = max(largest, min(1.0, (len(known) - i) * p[key]))
+        found[key] = largest
+    return found
+
+
 def _pairs(a: Sequence[Any], b: Sequence[Any]) -> list[tuple[Any, Any]]:
     """The trainings of a with those of b, in order; raises `ValueError` for 2 and 3."""
     if 1 not in (len(a), len(b)) and len(a) != len(b):

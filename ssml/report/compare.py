@@ -3,6 +3,7 @@
 Claims, tables and figures all ask here: the same pair has the same interval wherever it is shown.
 """
 
+import itertools
 import math
 from typing import Any
 
@@ -13,6 +14,7 @@ from ssml.evaluation.statistics import (
     Counts,
     Interval,
     Values,
+    holm,
     mean_interval,
     paired_interval,
     rate_interval,
@@ -105,20 +107,23 @@ def _mean(trainings: list[Values]) -> Values:
 
 
 def pairs(results: Results) -> dict[str, Any]:
-    """For each set and metric, baseline -> method -> `Pair`, null where nothing is known."""
+    """For each set and metric, baseline -> method -> `Pair`, null where nothing is known.
+
+    The p of all pairs of a set and metric are corrected for their number.
+    """
     methods = [MIXTURE, *results.methods]
 
     def against(metric: str, test_set: str) -> dict[str, Any]:
         found: dict[str, dict[str, Pair | None]] = {name: {} for name in methods}
-        for i, a in enumerate(methods):
-            for b in methods[i + 1 :]:
-                p = significance(results, metric, test_set, a, b)
-                forward = _interval(results, metric, test_set, a, b)
-                if metric == "wer":  # a relative reduction: of the other of both rates
-                    backward = _interval(results, metric, test_set, b, a)
-                else:
-                    backward = forward.scaled(-1) if forward else None
-                found[b][a], found[a][b] = _pair(forward, p), _pair(backward, p)
+        apart = list(itertools.combinations(methods, 2))
+        corrected = holm({(a, b): significance(results, metric, test_set, a, b) for a, b in apart})
+        for (a, b), p in corrected.items():
+            forward = _interval(results, metric, test_set, a, b)
+            if metric == "wer":  # a relative reduction: of the other of both rates
+                backward = _interval(results, metric, test_set, b, a)
+            else:
+                backward = forward.scaled(-1) if forward else None
+            found[b][a], found[a][b] = _pair(forward, p), _pair(backward, p)
         return found
 
     shown = [m for m in SHOWN if has_metric(results, m)]

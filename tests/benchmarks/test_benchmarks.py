@@ -82,3 +82,14 @@ def test_recogniser(measured, finished, tmp_path, monkeypatch):
     assert all(rows.keys() == {"as it is", "lw=8"} for rows in cases.values())
     heard = next(iter(cases.values()))["as it is"]
     assert heard["WER %"] < 100 and heard["seconds"] > 0
+
+
+def test_coverage(measured, monkeypatch):
+    """Where speakers differ much, intervals over mixtures alone are too narrow."""
+    from benchmarks import coverage
+
+    monkeypatch.setattr(coverage, "CASES", [(6, 2, 60, 3)])
+    (rows,) = measured("coverage", "--threads", "1", "--trials", "20").values()
+    ours, *others = (row["half width dB"] for row in rows.values())
+    assert len(others) == 2 and ours > 1.5 * max(others)
+    assert next(iter(rows.values()))["covered %"] >= 70

@@ -6,6 +6,7 @@ from scipy import stats
 
 from ssml.evaluation.statistics import (
     Interval,
+    holm,
     mean_band,
     mean_interval,
     paired_interval,
@@ -155,3 +156,11 @@ def test_wilcoxon_is_uniform_without_a_difference():
         a, b = (dict(enumerate(source.normal(size=20))) for _ in range(2))
         found.append(wilcoxon(a, b))
     assert 0.02 < np.mean(np.array(found) < 0.05) < 0.09
+
+
+def test_holm_corrects_for_the_number():
+    """0.01, 0.02 and 0.04 of three: times 3, 2 and 1, and none below the one before."""
+    found = holm({"b": 0.02, "a": 0.01, "c": 0.025, "n": float("nan")})
+    assert (found["a"], found["b"], found["c"]) == pytest.approx((0.03, 0.04, 0.04))
+    assert np.isnan(found["n"])
+    assert holm({"x": 0.9, "y": 0.8}) == {"x": 1.0, "y": 1.0}

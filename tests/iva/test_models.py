@@ -5,7 +5,7 @@ from ssml.files.errors import UserError
 from ssml.iva import auxiva, checkpoint
 from ssml.iva.models import CLASSICAL, NETWORKS
 from ssml.iva.models.nmf import FLOOR
-from ssml.iva.models.spherical import FLOORS
+from ssml.iva.models.spherical import Gauss
 from ssml.iva.models.surrogate import activity
 from ssml.iva.updates import UPDATES
 from tests.conftest import spectrogram
@@ -130,7 +130,7 @@ def test_no_frame_takes_over():
     P, memory = power(1), None
     P[..., 3] = 0
     U = CLASSICAL["gauss"]()(P)[0]
-    assert (U * P.sum(-2, keepdim=True).mean(-1, keepdim=True)).max() < 2 * BINS / FLOORS["gauss"]
+    assert (U * P.sum(-2, keepdim=True).mean(-1, keepdim=True)).max() < 2 * BINS / Gauss().floor
     for _ in range(100):
         U, memory = CLASSICAL["nmf"]()(P, memory)
     assert (U * P.mean(-1, keepdim=True)).max() < 2 / FLOOR

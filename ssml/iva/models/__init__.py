@@ -14,7 +14,8 @@ from .dilated import Dilated
 from .glu import Glu
 from .gru import Gru
 from .nmf import Nmf
-from .spherical import Spherical, gauss, laplace
+from .spherical import Gauss, Laplace
+from .spherical import Spherical as Spherical
 
 
 class SourceModel(Protocol):
@@ -23,9 +24,9 @@ class SourceModel(Protocol):
     def __call__(self, power: Tensor, memory: Any = None) -> tuple[Tensor, Any]: ...
 
 
-CLASSICAL: dict[str, Callable[[], SourceModel]] = {
-    "laplace": lambda: Spherical(laplace),
-    "gauss": lambda: Spherical(gauss),
+CLASSICAL: dict[str, Callable[..., SourceModel]] = {
+    "laplace": Laplace,
+    "gauss": Gauss,
     "nmf": Nmf,
 }
 NETWORKS: dict[str, Callable[..., nn.Module]] = {

@@ -7,25 +7,28 @@ from torch import Tensor
 
 Memory = tuple[Tensor, Tensor]
 
-# Of a bin's mean power. The likelihood is unbounded: where the demixing matrices cancel one frame,
-# its variance falls and its weight rises, until a covariance in float32 holds only that frame.
-FLOOR = 1e-4
-
 
 @dataclass(frozen=True)
 class Nmf:
     """`U = 1 / (B A)`, with `B`, `A` updated by one multiplicative step each an iteration.
 
     The Itakura-Saito updates of Kitamura et al. 2016. `B` (..., K, F, R) and `A` (..., K, R, T) are
-    the memory; they start from a fixed seed.
+    the memory; they start at random from `seed`. alike: all sources start from the same factors.
+    Else the activations of each source are drawn apart.
+
+    floor: least variance over a bin's mean power. The likelihood is unbounded: where the demixing
+    matrices cancel one frame, its variance falls and its weight rises, until a covariance in
+    float32 holds only that frame.
     """
 
     rank: int = 4
+    alike: bool = True
+    floor: float = 1e-4
     seed: int = 0
 
     def __call__(self, power: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
         given = power.nan_to_num(0, 0, 0)  # bins with nothing to separate, see `Separator`
-        floor = FLOOR * given.mean(-1, keepdim=True) + torch.finfo(power.dtype).tiny ** 0.5
+        floor = self.floor * given.mean(-1, keepdim=True) + torch.finfo(power.dtype).tiny ** 0.5
         power = torch.maximum(given, floor)
         B, A = memory or self._start(power)
         inverse = 1 / torch.maximum(B @ A, floor)
@@ -40,7 +43,7 @@ class Nmf:
         return U / torch.where(kept > 0, kept, 1), (B, A)
 
     def _start(self, power: Tensor) -> Memory:
-        """Random factors, the same for every source, whose product is of the power's order."""
+        """Random factors whose product is of the power's order."""
         random = torch.Generator().manual_seed(self.seed)
         F, T = power.shape[-2:]
 
@@ -49,5 +52,6 @@ class Nmf:
             return values.to(power)
 
         mean = power.mean((-2, -1), keepdim=True)
-        A = draw(self.rank, T).expand(*power.shape[:-2], self.rank, T)
+        K = 1 if self.alike else power.shape[-3]
+        A = draw(K, self.rank, T).expand(*power.shape[:-2], self.rank, T)
         return draw(F, self.rank) * mean / self.rank, A
