@@ -19,6 +19,7 @@ from ssml.files.provenance import code, digest
 COUNTS = asr.WordErrors._fields
 COLUMNS = (
     *("id", "source", "reference", "hypothesis", *COUNTS),
+    *("nothing", "loop"),  # 1: no word was recognised; some words were repeated in a loop
     *("assigned", *(f"assigned_{name}" for name in COUNTS)),  # with the fewest word errors
 )
 
@@ -62,6 +63,7 @@ def compare(outcome: Outcome, hyps: list[str]) -> list[dict[str, Any]]:
     return [
         {"id": outcome.info["id"], "source": k, "reference": refs[k], "hypothesis": hyps[k]}
         | asr.word_errors(hyps[k], refs[k])._asdict()
+        | {"nothing": int(not asr.normal(hyps[k])), "loop": int(asr.has_loop(hyps[k]))}
         | {"assigned": chosen[k]}
         | {f"assigned_{name}": value for name, value in fewest[k]._asdict().items()}
         for k in range(len(refs))

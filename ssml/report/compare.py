@@ -23,8 +23,14 @@ from ssml.evaluation.statistics import (
 )
 
 from .results import Results
+from .transcripts import Transcripts
 
-SHOWN = ("si_sdr", "sdr", "stoi", "pesq")  # what any two methods are compared by, beside the WER
+SHOWN = (
+    "si_sdr",
+    "sdr",
+    "stoi",
+    "pesq",
+)  # what any two methods are compared by, beside the capped WER
 Pair = tuple[float, float | None, float | None, float | None]  # mean, low, high, p; None: unknown
 
 
@@ -33,10 +39,15 @@ def values(results: Results, metric: str, test_set: str, method: str) -> list[Va
     return [results.scores[n, test_set].values(metric) for n in results.trainings(method)]
 
 
-def counts(results: Results, test_set: str, method: str) -> list[Counts]:
-    """Word errors and words of each mixture, for each training; [] where not transcribed."""
+def transcripts(results: Results, test_set: str, method: str) -> list[Transcripts]:
+    """The texts of each training of the method; [] where not transcribed."""
     found = [results.transcripts.get((n, test_set)) for n in results.trainings(method)]
-    return [texts.counts for texts in found if texts] if all(found) else []
+    return [texts for texts in found if texts] if all(found) else []
+
+
+def counts(results: Results, test_set: str, method: str, kind: str = "wer_capped") -> list[Counts]:
+    """Word errors and words of each mixture, for each training; [] where not transcribed."""
+    return [texts.counts(kind) for texts in transcripts(results, test_set, method)]
 
 
 def mean(results: Results, metric: str, test_set: str, method: str) -> Interval:
@@ -44,9 +55,9 @@ def mean(results: Results, metric: str, test_set: str, method: str) -> Interval:
     return mean_interval(values(results, metric, test_set, method), results.talkers(test_set))
 
 
-def rate(results: Results, test_set: str, method: str) -> Interval | None:
-    """Pooled word error rate, 1 is all; None if not transcribed."""
-    found = counts(results, test_set, method)
+def rate(results: Results, test_set: str, method: str, kind: str = "wer_capped") -> Interval | None:
+    """Pooled word error rate of a kind of `RATES`, 1 is all; None if not transcribed."""
+    found = counts(results, test_set, method, kind)
     return rate_interval(found, results.talkers(test_set)) if found else None
 
 
@@ -76,8 +87,8 @@ def counted_difference(results: Results, test_set: str, a: str, b: str) -> Inter
     return paired_interval(first, second, results.talkers(test_set))
 
 
-def wer(results: Results, test_set: str, a: str, b: str) -> Interval | None:
-    """Relative reduction of the pooled WER from `b` to `a`, 1 is all; None if not transcribed."""
+def wer_capped(results: Results, test_set: str, a: str, b: str) -> Interval | None:
+    """Relative reduction of the capped WER from `b` to `a`, 1 is all; None if not transcribed."""
     first, second = (counts(results, test_set, name) for name in (a, b))
     if not (first and second):
         return None
@@ -87,9 +98,9 @@ def wer(results: Results, test_set: str, a: str, b: str) -> Interval | None:
 def significance(results: Results, metric: str, test_set: str, a: str, b: str) -> float:
     """Two-sided p of Wilcoxon's signed-rank test, mixture by mixture; nan where it says nothing.
 
-    A mixture's value is the mean over the trainings, for `wer` of its own word error rates.
+    A mixture's value is the mean over the trainings, for `wer_capped` of its own word error rates.
     """
-    if metric != "wer":
+    if metric != "wer_capped":
         first, second = (_mean(values(results, metric, test_set, name)) for name in (a, b))
         return wilcoxon(first, second)
     rates = [
@@ -119,7 +130,7 @@ def pairs(results: Results) -> dict[str, Any]:
         corrected = holm({(a, b): significance(results, metric, test_set, a, b) for a, b in apart})
         for (a, b), p in corrected.items():
             forward = _interval(results, metric, test_set, a, b)
-            if metric == "wer":  # a relative reduction: of the other of both rates
+            if metric == "wer_capped":  # a relative reduction: of the other of both rates
                 backward = _interval(results, metric, test_set, b, a)
             else:
                 backward = forward.scaled(-1) if forward else None
@@ -128,7 +139,8 @@ def pairs(results: Results) -> dict[str, Any]:
 
     shown = [m for m in SHOWN if has_metric(results, m)]
     return {
-        test_set: {m: against(m, test_set) for m in (*shown, "wer")} for test_set in results.sets
+        test_set: {m: against(m, test_set) for m in (*shown, "wer_capped")}
+        for test_set in results.sets
     }
 
 
@@ -138,9 +150,9 @@ def has_metric(results: Results, metric: str) -> bool:
 
 
 def _interval(results: Results, metric: str, test_set: str, a: str, b: str) -> Interval | None:
-    if metric != "wer":
+    if metric != "wer_capped":
         return difference(results, metric, test_set, a, b)
-    interval = wer(results, test_set, a, b)
+    interval = wer_capped(results, test_set, a, b)
     return interval.scaled(100) if interval else None
 
 

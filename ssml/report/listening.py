@@ -13,8 +13,9 @@ from ssml.evaluation.asr import words
 from ssml.evaluation.outcomes import outcomes
 
 from .players import LEVEL, WIDTH, match_level, mp3, picture
-from .results import Results, Text
+from .results import Results
 from .templates import environment
+from .transcripts import Text
 
 Audio = NDArray[np.floating]
 

@@ -52,7 +52,7 @@
     return made;
   };
   const kinds = {
-    si_sdr: ["SI-SDR, dB", 1], sdr: ["SDR, dB", 1], stoi: ["STOI", 2], pesq: ["PESQ", 2], wer: ["Word errors, % fewer", 0],
+    si_sdr: ["SI-SDR, dB", 1], sdr: ["SDR, dB", 1], stoi: ["STOI", 2], pesq: ["PESQ", 2], wer_capped: ["Capped word errors, % fewer", 0],
   };
   // a bound that would be rounded to zero gets the digits that tell its side
   const bound = (value, digits) => {

@@ -19,13 +19,13 @@ from .pictures import Plate
 from .results import Results
 from .tables import Row, best
 from .templates import environment, number
+from .transcripts import RATES, RULE, in_words
 
 # quantity -> factor, digits, which is best
 SHOWN: dict[str, tuple[float, int, Callable[..., float]]] = {
     **dict.fromkeys(("si_sdr", "si_sdri", "sdr", "sir", "sar"), (1, 1, max)),
     **dict.fromkeys(("stoi", "pesq"), (1, 2, max)),
-    "wer": (100, 0, min),
-    "wer_fewest": (100, 0, min),
+    **dict.fromkeys(RATES, (100, 0, min)),
 }
 
 
@@ -70,7 +70,8 @@ def render(
             embedded={"pairs": pairs, "values": values(results)},
             conditions=conditions.conditions(results),
             iterations=_iterations(results),
-            transcribed=any(row.wer for row in rows),
+            transcribed=in_words(row.heard for row in rows),
+            word_rule=RULE,
             with_pesq=any(row.pesq for row in rows),
             failures=_failures(results),
             claims=claims,

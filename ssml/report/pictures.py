@@ -86,7 +86,7 @@ def _intervals(results: Results, rows: list[Row], look: dict[str, figures.Style]
     plates = []
     for metric, kind, label, scale, step in (
         ("si_sdr", "si-sdr", "SI-SDR (dB)", 1, 1.0),
-        ("wer", "wer", "Word error rate (%)", 100, 10.0),
+        ("wer_capped", "wer", "Capped word error rate (%)", 100, 10.0),
     ):
         found: dict[str, dict[str, Interval]] = {}
         for row in rows:

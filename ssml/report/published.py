@@ -21,13 +21,23 @@ from ssml.files import io
 from ssml.files.errors import UserError
 
 from . import tables
+from .transcripts import RULE
 
 Cells = dict[str, str]
 MARKED = re.compile(r"(<!-- table: (.*?) -->\n).*?(<!-- /table -->)", re.S)
-TITLES = {"si_sdr": "SI-SDR in dB", "sdr": "SDR in dB", "wer": "WER in %", "stoi": "STOI"}
+TITLES = {
+    "si_sdr": "SI-SDR in dB",
+    "sdr": "SDR in dB",
+    "wer_capped": "capped WER in %",
+    "wer": "WER in %",
+    "stoi": "STOI",
+}
+# what stands for these in files that have it: older ones have word error rates without a cap
+CAPPED = {"wer": "wer_capped", "wer_reduction": "wer_capped_reduction"}
 # quantity of a difference -> its title and the most decimals
 DIFFERENCES = {
     "si_sdr": ("difference in SI-SDR in dB", 2),
+    "wer_capped_reduction": ("capped word errors fewer, in % of the baseline's", 0),
     "wer_reduction": ("word errors fewer, in % of the baseline's", 0),
     "wer_recovered": ("word errors fewer, in % of the baseline's above the reference's", 0),
     "iterations_to_90": ("more iterations to 90 % of the gain in SI-SDR", 1),
@@ -70,13 +80,17 @@ class Published:
         rows = self.rows(name, methods)
         speakers = list(dict.fromkeys(row.speakers for row in rows))
         head = ["", *(f"SI-SDR in dB, {k} talkers" for k in speakers)]
-        head += [f"WER in %, {k} talkers" for k in speakers]
+        rate = _known("wer", rows)
+        head += [f"{TITLES[rate]}, {k} talkers" for k in speakers]
         body = []
         for method in dict.fromkeys(row.method for row in rows):
             own = [row for row in rows if row.method == method]
             cells = [tables.decibels(row.si_sdr) for row in own]
-            body.append([_label(own[0]), *cells, *(tables.percent(row.wer) for row in own)])
-        return f"{_table(head, body)}\n{self.source(name)}"
+            body.append(
+                [_label(own[0]), *cells, *(tables.percent(getattr(row, rate)) for row in own)]
+            )
+        note = f"{RULE} " if rate in CAPPED.values() else ""
+        return f"{_table(head, body)}\n{note}{self.source(name)}"
 
     def summary(self, name: str, quantity: str, *methods: str) -> str:
         """One quantity, methods down and sets across, the best in bold."""
@@ -84,15 +98,14 @@ class Published:
         if quantity == "stoi":
             cells = {(r.method, r.test_set): f"{r.stoi.mean:.2f}" for r in rows if r.stoi}
             return self._pivot(TITLES[quantity], cells)
+        quantity = _known(quantity, rows)
         (found,) = [p for p in tables.pivots(rows) if p.title == TITLES[quantity]]
         head = [found.title, *(f"{k} talkers" for _, k in found.sets)]
-        return _table(
-            head,
-            [
-                [f"`{method}`", *(f"**{text}**" if best else text for text, best in cells)]
-                for method, cells in found.rows
-            ],
-        )
+        body = [
+            [f"`{method}`", *(f"**{text}**" if best else text for text, best in cells)]
+            for method, cells in found.rows
+        ]
+        return _table(head, body) + (f"\n{RULE}\n" if quantity in CAPPED.values() else "")
 
     def claims(self, name: str) -> str:
         """The claims and the word on each."""
@@ -112,9 +125,11 @@ class Published:
 
     def differences(self, name: str, quantity: str, *pairs: str) -> str:
         """Paired differences, sets across; a pair is `METHOD:BASELINE`, none are all."""
+        cells, rows = {}, self.read(f"{name}-differences")
+        if CAPPED.get(quantity) in {row["quantity"] for row in rows}:
+            quantity = CAPPED[quantity]
         title, digits = DIFFERENCES[quantity]
-        cells = {}
-        rows = [row for row in self.read(f"{name}-differences") if row["quantity"] == quantity]
+        rows = [row for row in rows if row["quantity"] == quantity]
         for pair in pairs or dict.fromkeys(map(_pair, rows)):
             for row in (row for row in rows if _pair(row) == pair):
                 first, second = (_after(row, key) for key in ("", "baseline_"))
@@ -219,6 +234,12 @@ def _label(row: tables.Row) -> str:
     return f"{kind}: `{row.model}`, {how}"
 
 
+def _known(quantity: str, rows: Sequence[tables.Row]) -> str:
+    """The word error rate that is shown where `wer` is asked for; any other quantity itself."""
+    capped = CAPPED.get(quantity, "")
+    return capped if capped and any(getattr(row, capped) for row in rows) else quantity
+
+
 def _pair(row: Cells) -> str:
     return f"{row['method']}:{row['baseline']}"
 
@@ -258,6 +279,7 @@ def _row(cells: Cells) -> tables.Row:
         model=cells["model"],
         rule=cells["rule"],
         errors=None,
+        heard=None,
         **counts,
         **means,
     )

@@ -87,9 +87,9 @@ def differences(found: Results) -> Rows:
     rows = []
     for test_set in found.sets:
         for a, b in pairs:
-            wer = compare.wer(found, test_set, a, b)
+            wer = compare.wer_capped(found, test_set, a, b)
             kinds = {"si_sdr": compare.si_sdr(found, test_set, a, b)}
-            kinds |= {"wer_reduction": wer.scaled(100)} if wer else {}
+            kinds |= {"wer_capped_reduction": wer.scaled(100)} if wer else {}
             for quantity, (value, low, high, _) in kinds.items():
                 row = {"quantity": quantity, "method": a, "iterations": "", "baseline": b}
                 row |= {"baseline_iterations": "", "set": test_set}

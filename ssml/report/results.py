@@ -14,9 +14,11 @@ from ssml.config.params import Params
 from ssml.config.sections import MethodParams
 from ssml.evaluation.asr.words import WordErrors
 from ssml.evaluation.metrics import COLUMNS as METRICS
-from ssml.evaluation.statistics import Counts, Speakers, Values
+from ssml.evaluation.statistics import Speakers, Values
 from ssml.files import io
 from ssml.files.errors import UserError
+
+from .transcripts import Text, Transcripts
 
 Array = NDArray[np.float64]
 MIXTURE = layout.MIXTURE
@@ -49,44 +51,6 @@ class Scores(NamedTuple):
     def values(self, metric: str) -> Values:
         """The metric by mixture id."""
         return dict(zip(self.ids, self.columns[metric].tolist(), strict=True))
-
-
-class Text(NamedTuple):
-    """What one source said and what was heard, and the errors between them."""
-
-    source: int
-    ref: str
-    hyp: str
-    errors: WordErrors
-    fewest: WordErrors  # against the estimate with the fewest errors, see `words.fewest_errors`
-
-
-class Transcripts(NamedTuple):
-    """The texts of one method on one set, by mixture."""
-
-    texts: dict[str, list[Text]]
-
-    @property
-    def counts(self) -> Counts:
-        """Errors and words, each estimate against the source it is nearest to as a signal."""
-        return self._counts(lambda text: text.errors)
-
-    @property
-    def fewest(self) -> Counts:
-        """Errors and words, estimates assigned so that the errors are fewest."""
-        return self._counts(lambda text: text.fewest)
-
-    @property
-    def total(self) -> WordErrors:
-        """Hits, substitutions, deletions and insertions over all mixtures."""
-        every = [text.errors for texts in self.texts.values() for text in texts]
-        return WordErrors(*(sum(column) for column in zip(*every, strict=True)))
-
-    def _counts(self, errors: Callable[[Text], WordErrors]) -> Counts:
-        return {
-            id: (sum(errors(t).errors for t in texts), sum(errors(t).words for t in texts))
-            for id, texts in self.texts.items()
-        }
 
 
 class History(NamedTuple):
@@ -265,15 +229,17 @@ def _curve(path: Path, ids: list[str]) -> Curve:
 
 def _transcripts(path: Path) -> Transcripts:
     assigned = [f"assigned_{name}" for name in COUNTS]
+    kinds = ("nothing", "loop")
     texts: dict[str, list[Text]] = {}
-    for row in _table(path, ["id", "source", "reference", "hypothesis", *COUNTS, *assigned]):
+    columns = ["id", "source", "reference", "hypothesis", *COUNTS, *assigned, *kinds]
+    for row in _table(path, columns):
         errors, fewest = (
             WordErrors(*(_integer(path, row[name]) for name in names))
             for names in (COUNTS, assigned)
         )
-        text = Text(
-            _integer(path, row["source"]), row["reference"], row["hypothesis"], errors, fewest
-        )
+        nothing, loop = (bool(_integer(path, row[name])) for name in kinds)
+        source, said, heard = _integer(path, row["source"]), row["reference"], row["hypothesis"]
+        text = Text(source, said, heard, errors, fewest, nothing, loop)
         texts.setdefault(row["id"], []).append(text)
     return Transcripts(texts)
 

@@ -4,6 +4,8 @@ It is chosen on the test set itself, by the metric of the comparison. That favou
 claim is shown by a choice of its rival.
 """
 
+import math
+
 import numpy as np
 
 from . import compare
@@ -21,13 +23,9 @@ def best_classical(results: Results, test_set: str, rule: str | None = None) -> 
 
 
 def best_heard(results: Results, test_set: str) -> str | None:
-    """The classical method with the lowest pooled word error rate on a set, if one was heard."""
-    totals = {
-        name: results.transcripts[name, test_set].total
-        for name in _classical(results)
-        if (name, test_set) in results.transcripts
-    }
-    rates = {name: total.errors / total.words for name, total in totals.items() if total.words}
+    """The classical method with the lowest capped WER on a set, if one was heard."""
+    found = {name: compare.rate(results, test_set, name) for name in _classical(results)}
+    rates = {n: rate.mean for n, rate in found.items() if rate and math.isfinite(rate.mean)}
     return min(rates, key=rates.__getitem__, default=None)
 
 

@@ -3,22 +3,26 @@
 import math
 import re
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from ssml.config.layout import MIXTURE, REFERENCE
 from ssml.config.names import BOUND_NAMES
 from ssml.evaluation.asr.words import WordErrors
-from ssml.evaluation.statistics import Interval, rate_interval
+from ssml.evaluation.statistics import Interval
 
 from . import compare
 from .results import METRICS, Results
+from .transcripts import RATES, RULE, Heard, in_words, total
 
-# si_sdri: SI-SDR less the mixture's; wer_fewest: of the assignment with the fewest word errors
-QUANTITIES = ("si_sdr", "si_sdri", "sdr", "sir", "sar", "stoi", "pesq", "wer", "wer_fewest")
+ERRORS = WordErrors._fields[1:]  # kinds
+# si_sdri: SI-SDR less the mixture's
+QUANTITIES = ("si_sdr", "si_sdri", "sdr", "sir", "sar", "stoi", "pesq", *RATES)
 COLUMNS = (
     *("set", "n_src", "method", "model", "rule", "iterations", "mixtures", "failures"),
     *(f"{name}{end}" for name in QUANTITIES for end in ("", "_low", "_high")),
-    *("substitutions", "deletions", "insertions"),
+    *ERRORS,
+    *Heard._fields,
 )
 
 
@@ -40,9 +44,12 @@ class Row(NamedTuple):
     sar: Interval | None  # dB
     stoi: Interval | None  # up to 1
     pesq: Interval | None  # 1 to 4.6, where it was asked for
+    wer_capped: Interval | None  # 0 to 1, as its errors are at most the words of each output
     wer: Interval | None  # 0 to 1 and beyond
-    wer_fewest: Interval | None
+    wer_without_insertions: Interval | None  # 0 to 1
+    cpwer: Interval | None  # 0 to 1 and beyond
     errors: WordErrors | None  # by kind, of `wer`
+    heard: Heard | None
 
     @property
     def is_bound(self) -> bool:
@@ -56,17 +63,14 @@ class Row(NamedTuple):
 
     def cells(self) -> dict[str, Any]:
         """The row of `summary.csv`."""
-        row: dict[str, Any] = {
-            "set": self.test_set,
-            "n_src": self.speakers,
-            **{name: getattr(self, name) for name in COLUMNS[2:8]},
-        }
+        row: dict[str, Any] = {"set": self.test_set, "n_src": self.speakers}
+        row |= {name: getattr(self, name) for name in COLUMNS[2:8]}
         for name in QUANTITIES:
             interval = getattr(self, name) or (math.nan,) * 3
             for suffix, value in zip(("", "_low", "_high"), interval[:3], strict=True):
                 row[name + suffix] = value if math.isfinite(value) else None
-        for kind in COLUMNS[-3:]:
-            row[kind] = getattr(self.errors, kind) if self.errors else None
+        for counts, kinds in ((self.errors, ERRORS), (self.heard, Heard._fields)):
+            row |= {kind: getattr(counts, kind) if counts else None for kind in kinds}
         return {name: "" if value is None else value for name, value in row.items()}
 
     def metrics(self) -> dict[str, float]:
@@ -79,8 +83,10 @@ class Row(NamedTuple):
             "SAR dB": self.sar,
             "STOI": self.stoi,
             "PESQ": self.pesq,
+            "WER capped": self.wer_capped,
             "WER": self.wer,
-            "WER fewest errors": self.wer_fewest,
+            "WER without insertions": self.wer_without_insertions,
+            "cpWER": self.cpwer,
         }
         values = {"failures": float(self.failures or 0)}
         for name, interval in named.items():
@@ -110,8 +116,7 @@ def _row(results: Results, test_set: str, method: str) -> Row:
     scores = results.scores.get((method, test_set))
     texts = results.transcripts.get((method, test_set))
     trainings = results.trainings(method)
-    heard = [results.transcripts[n, test_set] for n in trainings] if texts else []
-    fewest, talkers = [found.fewest for found in heard], results.talkers(test_set)
+    heard = compare.transcripts(results, test_set, method)
 
     def mean(metric: str) -> Interval | None:
         return compare.mean(results, metric, test_set, method) if scores else None
@@ -127,9 +132,9 @@ def _row(results: Results, test_set: str, method: str) -> Row:
         failures=sum(results.scores[n, test_set].failures for n in trainings) if scores else None,
         si_sdri=compare.si_sdr(results, test_set, method, MIXTURE) if given else None,
         **{m: mean(m) if compare.has_metric(results, m) else None for m in METRICS},
-        wer=compare.rate(results, test_set, method),
-        wer_fewest=rate_interval(fewest, talkers) if heard else None,
+        **{kind: compare.rate(results, test_set, method, kind) for kind in RATES},
         errors=_total([found.total for found in heard]),
+        heard=total(found.heard for found in heard),
     )
 
 
@@ -160,14 +165,15 @@ def _spread(interval: Interval | None, digits: int, scale: float = 1) -> str:
 
 def ascii_table(rows: Sequence[Row]) -> str:
     """The summary for a terminal: aligned columns, a rule between the sets."""
-    head = ["set", "method", "n", "failed", "SI-SDR dB [95 %]", "SDR dB [95 %]", "WER % [95 %]"]
-    if not any(row.wer for row in rows):
+    head = ["set", "method", "n", "failed"]
+    head += [f"{name} [95 %]" for name in ("SI-SDR dB", "SDR dB", "capped WER %")]
+    if not any(row.wer_capped for row in rows):
         head.pop()
     body = [
         [
             *(row.test_set, row.method, str(row.mixtures)),
             "" if row.failures is None else str(row.failures),
-            *(decibels(row.si_sdr), decibels(row.sdr), percent(row.wer)),
+            *(decibels(row.si_sdr), decibels(row.sdr), percent(row.wer_capped)),
         ][: len(head)]
         for row in rows
     ]
@@ -178,6 +184,7 @@ def ascii_table(rows: Sequence[Row]) -> str:
         if index == 0 or row.test_set != rows[index - 1].test_set:
             lines.append(rule)
         lines.append(_aligned(cells, widths))
+    lines += filter(None, [in_words(row.heard for row in rows)])
     return "\n".join(lines) + "\n"
 
 
@@ -199,13 +206,14 @@ class Pivot(NamedTuple):
 
 
 def pivots(rows: Sequence[Row]) -> list[Pivot]:
-    """SI-SDR, SDR and, where there is one, the WER."""
+    """SI-SDR, SDR and, where there is one, the capped WER; the WER where only that is known."""
     found = [
         _pivot("SI-SDR in dB", rows, lambda row: row.si_sdr, decibels, choose=max),
         _pivot("SDR in dB", rows, lambda row: row.sdr, decibels, choose=max),
     ]
-    if any(row.wer for row in rows):
-        found.append(_pivot("WER in %", rows, lambda row: row.wer, percent, choose=min))
+    for name, title in (("wer_capped", "capped WER in %"), ("wer", "WER in %")):
+        if any(getattr(row, name) for row in rows):
+            return [*found, _pivot(title, rows, attrgetter(name), percent, choose=min)]
     return found
 
 
@@ -221,12 +229,14 @@ def markdown(rows: Sequence[Row]) -> str:
         parts.append("\n".join(lines) + "\n")
     failed = sum(row.failures or 0 for row in rows)
     parts.append(f"Means with {INTERVALS}. Failed separations: {failed}.\n")
+    if heard := in_words(row.heard for row in rows):
+        parts.append(f"{RULE} {heard}\n")
     return "\n".join(parts)
 
 
 def latex(rows: Sequence[Row]) -> str:
     """A `booktabs` tabular per quantity, to `\\input` into a paper."""
-    parts = [f"% needs \\usepackage{{booktabs}}; means with {INTERVALS}\n"]
+    parts = [f"% needs \\usepackage{{booktabs}}; means with {INTERVALS}\n% {RULE}\n"]
     for pivot in pivots(rows):
         heads = [f"{speakers} speakers" for _, speakers in pivot.sets]
         lines = ["\\begin{tabular}{l" + "r" * len(heads) + "}", "\\toprule"]

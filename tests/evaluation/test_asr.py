@@ -79,6 +79,14 @@ def test_a_grammar_is_recognised():
         assert constrained()(speech(text), 16000) == text.upper()
 
 
+def test_a_sentence_that_breaks_off_is_recognised_as_far_as_it_goes():
+    """`bring the yellow` reaches no final state of the grammar."""
+    whole, audio = SENTENCES[0].upper(), speech("bring the yellow")
+    found = constrained()(audio, 16000)
+    assert found == whole.rpartition(" ")[0]
+    assert constrained()(speech(SENTENCES[0]), 16000) == whole  # nothing is left of it
+
+
 @pytest.mark.parametrize("make", [constrained, free])
 def test_transcripts_do_not_depend_on_what_came_before(make):
     """Noise and other words in between change nothing."""

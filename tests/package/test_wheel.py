@@ -75,6 +75,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
         "export",
         "bench",
         "docs",
+        "meeteval",
         "pesq",
         "dev",
     }

@@ -21,7 +21,7 @@ SCORES = ("id", "source", *METRICS, "failure", *CONDITIONS)
 CURVES = ("id", "iteration", "si_sdr")
 COUNTS = ("hits", "substitutions", "deletions", "insertions")
 ASSIGNED = ("assigned", *(f"assigned_{name}" for name in COUNTS))
-TRANSCRIPTS = ("id", "source", "reference", "hypothesis", *COUNTS, *ASSIGNED)
+TRANSCRIPTS = ("id", "source", "reference", "hypothesis", *COUNTS, "nothing", "loop", *ASSIGNED)
 HISTORY = ("step", "loss", "grad_norm", "si_sdr", "skipped")
 
 # the mean SI-SDR on two speakers in dB, and the word error rate, of each source model
@@ -144,6 +144,7 @@ def _transcripts(test_set: str, method: str, rate: float, n: int, k: int) -> lis
                     "hypothesis": "B",
                 }
                 | dict(zip(COUNTS, counts, strict=True))
+                | {"nothing": int(counts[2] == words), "loop": 0}
                 | dict(zip(ASSIGNED, (source, *counts), strict=True))
             )
     return rows

@@ -7,6 +7,7 @@ from ssml.files import io
 from ssml.files.errors import UserError
 from ssml.report import tables
 from ssml.report.published import KINDS, Published
+from ssml.report.transcripts import RULE
 from tests.conftest import ROOT
 
 MARKERS = (
@@ -61,8 +62,27 @@ def test_a_published_number_is_the_reports(added):
     folder, rows = added
     text = Published(folder, folder).render(document("summary run si_sdr", "summary run wer"))
     for row in rows:
-        for cell in (tables.decibels(row.si_sdr), tables.percent(row.wer)):
+        for cell in (tables.decibels(row.si_sdr), tables.percent(row.wer_capped)):
             assert cell in text
+
+
+def test_a_published_table_says_which_word_error_rate_it_has(added, tmp_path):
+    """Files from before the cap have none: theirs is the WER, under that name."""
+    folder, rows = added
+    markers = MARKERS[0], MARKERS[2], MARKERS[7]
+    new = Published(folder, folder).render(document(*markers))
+    for path in folder.glob("*.csv"):
+        old = io.read_table(path)
+        kept = [name for name in old[0] if not name.startswith("wer_capped")]
+        old = [{k: row[k].replace("wer_capped", "wer") for k in kept} for row in old]
+        io.write_table(tmp_path / path.name, old, kept)
+    old = Published(tmp_path, tmp_path).render(document(*markers))
+    assert new.count("capped WER in %, ") == 3 and new.count(RULE) == 2
+    assert "| capped WER in % |" in new and "| capped word errors fewer" in new
+    assert "apped" not in old and "| WER in % |" in old and "| word errors fewer" in old
+    assert old.count("| WER in %, ") == 3
+    row = next(row for row in rows if row.method == "laplace-iss")
+    assert tables.percent(row.wer) in old and tables.percent(row.wer_capped) in new
 
 
 def test_each_file_of_a_run_has_one_source(added):

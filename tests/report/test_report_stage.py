@@ -36,7 +36,7 @@ def test_everything_is_written_and_the_summary_printed(folder, capsys):
     assert tuple(rows[0]) == tables.COLUMNS and len(rows) == 3 * 11
     printed = capsys.readouterr().out
     assert all(row["method"] in printed for row in rows)
-    assert "| WER in % |" in layout.SUMMARY.with_suffix(".md").read_text()
+    assert "| capped WER in % |" in layout.SUMMARY.with_suffix(".md").read_text()
     page = layout.REPORT.read_text()
     files = list((layout.REPORT.parent / "figures").iterdir())
     figures = {path.stem for path in files}

@@ -6,7 +6,7 @@ from .hub import Hub
 from .recogniser import Recogniser
 from .sphinx import PocketSphinx
 from .whisper import Whisper
-from .words import WordErrors, align, fewest_errors, normal, wer, word_errors
+from .words import WordErrors, align, fewest_errors, has_loop, normal, wer, word_errors
 
 __all__ = [
     "ASR",
@@ -14,6 +14,7 @@ __all__ = [
     "WordErrors",
     "align",
     "fewest_errors",
+    "has_loop",
     "normal",
     "wer",
     "word_errors",

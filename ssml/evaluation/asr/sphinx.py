@@ -28,6 +28,7 @@ CONSTRAINED: dict[str, Any] = {}
 class PocketSphinx(Recogniser):
     """A PocketSphinx recogniser of 16 kHz US English: of a JSGF `grammar`, or of free speech.
 
+    Where no whole sentence of the grammar fits, the words are those of the best path within it.
     `options` are PocketSphinx's configuration keys (`beam`, `lw`, `maxhmmpf`, ...). Raises
     `UserError` for an unknown key, an unfit value, a malformed grammar and one of unknown words.
     """
@@ -55,8 +56,10 @@ class PocketSphinx(Recogniser):
         self.decoder.start_stream()
         self.decoder.start_utt()
         self.decoder.process_raw(samples.tobytes(), full_utt=True)
+        # once the utterance has ended, paths that reached no final state of the grammar are gone
+        partial = self.decoder.hyp()
         self.decoder.end_utt()
-        found = self.decoder.hyp()
+        found = self.decoder.hyp() or partial
         return _plain(found.hypstr) if found else ""
 
 

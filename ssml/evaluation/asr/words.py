@@ -1,10 +1,14 @@
-"""Words compared: one normalisation for both sides, errors, alignment, assignment."""
+"""Words compared: one normalisation for both sides, errors, alignment, assignment, loops."""
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+
+REPEATS = 4  # of the same words in a row: a loop. Said three times in a row, words may be meant
+LOOP = re.compile(rf"(?:^| )(\S+(?: \S+)*?)(?: \1){{{REPEATS - 1}}}(?: |$)")
 
 
 class WordErrors(NamedTuple):
@@ -23,6 +27,19 @@ class WordErrors(NamedTuple):
     def words(self) -> int:
         """Of the reference."""
         return self.hits + self.substitutions + self.deletions
+
+    @property
+    def capped(self) -> int:
+        """Errors, at most as many as the reference has words.
+
+        How long a recogniser's loop is depends on its limit of words, not on the separation. With
+        the cap no text counts worse than one without words.
+        """
+        return min(self.errors, self.words)
+
+    @property
+    def without_insertions(self) -> int:
+        return self.substitutions + self.deletions
 
 
 class Step(NamedTuple):
@@ -46,6 +63,11 @@ def normal(text: str) -> str:
     words = _normaliser()(text.replace("\u2019", "'").replace("_", " ")).split()
     words = (word.strip("'") for word in words)
     return " ".join(word for word in words if any(map(str.isalnum, word)))
+
+
+def has_loop(text: str) -> bool:
+    """Whether one or more words follow themselves until they were there `REPEATS` times."""
+    return LOOP.search(normal(text)) is not None
 
 
 def word_errors(hyp: str, ref: str) -> WordErrors:
@@ -76,7 +98,12 @@ def align(hyp: str, ref: str) -> list[Step]:
 
 
 def fewest_errors(hyps: Sequence[str], refs: Sequence[str]) -> tuple[list[int], list[WordErrors]]:
-    """The assignment with the fewest errors: for each of `refs` its index in `hyps`, and errors."""
+    """The assignment with the fewest errors: for each of `refs` its index in `hyps`, and errors.
+
+    Pooled by `wer`, they are the cpWER (concatenated minimum-permutation word error rate, Watanabe
+    et al. 2020), each speaker having one utterance. The package `meeteval`, which has no wheels,
+    gives the same counts.
+    """
     from scipy.optimize import linear_sum_assignment
 
     pairs = [[word_errors(hyp, ref) for hyp in hyps] for ref in refs]
