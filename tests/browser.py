@@ -73,7 +73,8 @@ def check_layout(page, width: int) -> None:
     )
     assert small == []
     regions = page.evaluate(
-        """() => [...document.querySelectorAll(".wide > .scroll")].map((region) => [
+        """() => [...document.querySelectorAll(".wide > .scroll")]
+          .filter((region) => region.checkVisibility()).map((region) => [
           region.scrollWidth > region.clientWidth + 1, region.tabIndex === 0,
           !region.parentElement.querySelector(".more").hidden])"""
     )

@@ -28,6 +28,7 @@ Array = NDArray[np.float64]
 
 WIDTH, HEIGHT = 3.7, 3.0  # inches: what a phone's width holds with its letters as they are
 ENTRY = 0.19  # inches that each line of a legend takes
+LONG = 40  # iterations, from which the axis is quadratic
 SMALLEST = 9.0  # points, 12 pixels of a page: no letter is smaller
 
 SETTINGS: Any = {
@@ -128,6 +129,10 @@ def convergence(
         axes.set_ylim(*limits)
         axes.margins(x=0.02)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        longest = max((steps[-1] for steps in at.values()), default=0)
+        if longest > LONG:  # the first iterations, where all happens, get room
+            axes.set_xscale("function", functions=(_root, np.square))
+            axes.set_xticks([x for x in (0, 5, 20, 50, 100, 200, 500, 1000) if x <= longest])
         _legend(figure, axes)
         return Drawing(figure)
 
@@ -208,8 +213,7 @@ def scatter(
         ticks = axes.get_yticks()
         axes.set_xticks(ticks)
         axes.set(xlim=limits, ylim=limits)
-        said = f"{int((y > x).sum())} of {len(x)} mixtures above the diagonal"
-        axes.annotate(said, (0.98, 0.03), xycoords="axes fraction", ha="right", fontsize=SMALLEST)
+        axes.set_title(f"{title}, {int((y > x).sum())} of {len(x)} above")
         return Drawing(figure)
 
 
@@ -244,6 +248,10 @@ def limits(values: Sequence[float], step: float = 1.0) -> tuple[float, float]:
     low = step * np.floor(min(finite) / step - 0.25)
     high = step * np.ceil(max(finite) / step + 0.25)
     return float(low), float(high)
+
+
+def _root(values: Array) -> Array:
+    return np.sqrt(np.maximum(values, 0))
 
 
 def _running_median(values: Array, window: int) -> Array:
