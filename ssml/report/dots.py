@@ -88,7 +88,8 @@ def dots(
         is_best = row.competes and interval.mean == scale * top.get(test_set, math.nan)
         shown = cell(value(row), scale, digits, None)
         places = place(interval.mean), place(interval.low), place(interval.high)
-        failed = f"{row.failures} of {row.mixtures} failed" if row.failures else ""
+        count = len(results.trainings(method)) * (row.mixtures or 0)
+        failed = f"{row.failures} of {count} failed" if row.failures else ""
         return Dot(shown.text, shown.bounds, *places, is_best, failed)
 
     def rank(method: str) -> float:

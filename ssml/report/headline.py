@@ -35,10 +35,10 @@ def headline(results: Results) -> Headline:
     rival = best_classical(results, main)
     if ours is None:
         return _without_learned(results, main, rival)
-    scores = results.scores[ours, main]
+    failed, tried = failures(results, main, ours)
     on = f"On {talkers(results, main)}"
-    if scores.failures == len(scores.ids):
-        all_of = f"all {scores.failures} mixtures" if scores.failures > 1 else "its one mixture"
+    if failed == tried:
+        all_of = f"all {failed} separations" if failed > 1 else "its one mixture"
         return Headline(f"{on} the learned model failed on {all_of}.", "", "", [])
     parts = _compared(compare.counted_difference(results, main, ours, rival or MIXTURE))
     other = "the best classical method" if rival else "the unprocessed mixture"
@@ -96,19 +96,28 @@ def _basis(results: Results, test_set: str, a: str, b: str) -> str:
     """What the figure is: the two methods, the quantity, and how much it rests on."""
     found = results.scores[a, test_set]
     mixtures = f"{len(found.ids)} mixture{'s' if len(found.ids) != 1 else ''}"
-    voices = f"{len(found.speakers)} speaker{'s' if len(found.speakers) != 1 else ''}"
+    count = len({name for names in found.speakers.values() for name in names})
+    rests = [mixtures, f"{count} speaker{'s' if count != 1 else ''} in all"]
+    if (trainings := len(results.trainings(a))) > 1:
+        rests.append(f"{trainings} trainings")
     return (
         f"Mean SI-SDR of {_method(results, a)} less that of {_method(results, b)}, with its 95 % "
-        f"interval over the mixtures: {mixtures}, {voices} in all."
+        f"interval: {', '.join(rests)}."
     )
 
 
+def failures(results: Results, test_set: str, method: str) -> tuple[int, int]:
+    """How many separations of a set failed, of how many, over all trainings of the method."""
+    found = [results.scores[name, test_set] for name in results.trainings(method)]
+    return sum(scores.failures for scores in found), sum(len(scores.ids) for scores in found)
+
+
 def _failures(results: Results, test_set: str, methods: list[str]) -> list[str]:
-    found = [(name, results.scores[name, test_set]) for name in methods]
+    found = [(name, *failures(results, test_set, name)) for name in methods]
     return [
-        f"{name} failed on {scores.failures} of {len(scores.ids)}, which count as unprocessed."
-        for name, scores in found
-        if scores.failures
+        f"{name} failed on {failed} of {tried}, which count as unprocessed."
+        for name, failed, tried in found
+        if failed
     ]
 
 

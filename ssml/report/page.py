@@ -125,7 +125,8 @@ def _sets(results: Results, rows: Sequence[Row], pairs: Mapping[str, Any]) -> li
                 for name, found_pairs in pairs[test_set].items()
             }
             pseudo = row.method in (MIXTURE, REFERENCE)
-            body.append({"row": row, "pseudo": pseudo, **cells, **deltas})
+            tried = len(results.trainings(row.method)) * (row.mixtures or 0)
+            body.append({"row": row, "pseudo": pseudo, "tried": tried, **cells, **deltas})
         scores = results.scores[MIXTURE, test_set]
         t60 = scores.columns["t60"]
         spoken = [

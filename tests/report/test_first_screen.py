@@ -103,7 +103,7 @@ def test_a_table_says_that_it_scrolls(root):
 
 
 def test_without_a_learned_method_it_plays_and_says_what_there_is(tmp_path):
-    values = fake.settings(mixtures=4, resamples=20).model_dump(mode="json")
+    values = fake.settings(mixtures=4).model_dump(mode="json")
     values["report"] |= {"learned_sdr": "nmf-iss", "learned_coherence": "nmf-iss"}
     run = params.parse(values)
     fake.write(tmp_path, run)
@@ -114,7 +114,7 @@ def test_without_a_learned_method_it_plays_and_says_what_there_is(tmp_path):
 
 
 def test_a_failed_sound_is_called_so(tmp_path):
-    run = fake.settings(mixtures=1, sets=["test2"], resamples=20)
+    run = fake.settings(mixtures=1, sets=["test2"])
     fake.write(tmp_path, run)
     path = tmp_path / "results/scores/learned-sdr-iss/test2.csv"
     fake.edit(path, lambda rows: [row.update(si_sdr="nan", failure="silent") for row in rows])

@@ -16,7 +16,7 @@ CLASSICAL = dict.fromkeys(("laplace", "gauss", "nmf"))
 
 def said(tmp_path, change=None, **si_sdr) -> headline.Headline:
     """The headline of made-up results with other means, of params that `change` altered."""
-    values = fake.settings(mixtures=20, resamples=200).model_dump(mode="json")
+    values = fake.settings(mixtures=20).model_dump(mode="json")
     if change:
         change(values)
     chosen = params.parse(values)
@@ -92,14 +92,14 @@ def test_a_run_of_bounds_alone_says_so(tmp_path):
 
 @pytest.mark.parametrize("count", [3, 20])
 def test_failures_are_said(tmp_path, count):
-    chosen = fake.settings(mixtures=20, resamples=200)
+    chosen = fake.settings(mixtures=20)
     fake.write(tmp_path, chosen)
     for name in chosen.separate.sets:
         path = tmp_path / f"results/scores/learned-sdr-iss/{name}.csv"
         fake.edit(path, lambda rows: [r.update(si_sdr="nan") for r in rows if fails(r, count)])
     found = headline.headline(results.read(chosen, tmp_path))
     if count == 20:
-        assert str(found) == "On two talkers the learned model failed on all 20 mixtures."
+        assert str(found) == "On two talkers the learned model failed on all 20 separations."
     else:
         assert "learned-sdr-iss failed on 3 of 20, which count as unprocessed." in found.notes
 
@@ -109,14 +109,14 @@ def fails(row: dict[str, str], count: int) -> bool:
 
 
 def test_one_mixture_has_no_interval(tmp_path):
-    chosen = fake.settings(mixtures=1, resamples=20)
+    chosen = fake.settings(mixtures=1)
     fake.write(tmp_path, chosen)
     text = str(headline.headline(results.read(chosen, tmp_path)))
     assert "too few mixtures" in text and "[" not in text and "nan" not in text
 
 
 def test_the_set_is_the_one_with_as_many_talkers_as_the_training(tmp_path):
-    chosen = fake.settings(mixtures=4, sets=["test4", "test2"], resamples=20)
+    chosen = fake.settings(mixtures=4, sets=["test4", "test2"])
     fake.write(tmp_path, chosen)
     assert str(headline.headline(results.read(chosen, tmp_path))).startswith("On two talkers")
 
