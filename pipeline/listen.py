@@ -8,14 +8,14 @@ from ssml.config import layout
 from ssml.files import io
 from ssml.files.errors import run
 from ssml.files.progress import progress
-from ssml.report import listening, results
+from ssml.report import chosen, listening, results
 
 
 def main() -> None:
     params, _ = parse(__doc__)
     found = results.read(params)
-    chosen, pieces, written = listening.choose(found), [], set()
-    for one in progress(chosen, "listen", "mixtures"):
+    pieces, written = [], set()
+    for one in progress(chosen.choose(found), "listen", "mixtures"):
         piece, sounds = listening.piece(found, one)
         pieces.append(piece)
         for name, data in sounds.items():

@@ -18,7 +18,7 @@ def main() -> None:
     plates = pictures.plates(found, rows)
     # all is computed before anything is written
     html = page.render(found, rows, claims.claims(found), plates, digests(chosen))
-    io.write_table(layout.SUMMARY, [row.cells() for row in rows], tables.COLUMNS)
+    io.write_text(layout.SUMMARY, tables.as_csv(rows))
     io.write_text(layout.SUMMARY.with_suffix(".md"), tables.markdown(rows))
     io.write_text(layout.TABLES, tables.latex(rows))
     for picture in (picture for plate in plates for picture in plate.pictures):

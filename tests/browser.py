@@ -49,11 +49,71 @@ def number(text: str) -> float:
     return float(size) * (1 if sign == "+" else -1)
 
 
+def check_layout(page, width: int) -> None:
+    """Nothing is wider than the page, no letter small, what scrolls says so, contents stay."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    small = page.evaluate(
+        """() => {
+          const found = [];
+          const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+          while (walk.nextNode()) {
+            const of = walk.currentNode.parentElement;
+            if (!walk.currentNode.data.trim() || !of.checkVisibility()) continue;
+            const drawn = of.closest("svg[viewBox]");
+            const scale = drawn ? drawn.clientWidth / drawn.viewBox.baseVal.width : 1;
+            const size = scale * parseFloat(getComputedStyle(of).fontSize);
+            if (size < 12) found.push([size, walk.currentNode.data.trim()]);
+          }
+          for (const drawn of document.querySelectorAll("[data-figure] svg[viewBox]")) {
+            const points = drawn.getBoundingClientRect().width / drawn.viewBox.baseVal.width;
+            if (9 * points < 11.95) found.push([9 * points, drawn.closest("[data-figure]").id]);
+          }
+          return found;
+        }"""
+    )
+    assert small == []
+    regions = page.evaluate(
+        """() => [...document.querySelectorAll(".wide > .scroll")]
+          .filter((region) => region.checkVisibility()).map((region) => [
+          region.scrollWidth > region.clientWidth + 1, region.tabIndex === 0,
+          !region.parentElement.querySelector(".more").hidden])"""
+    )
+    assert all(scrolls == stop == hinted for scrolls, stop, hinted in regions)
+    contents = page.locator("nav.contents")
+    if contents.count():
+        page.evaluate("scrollTo({ top: document.body.scrollHeight, behavior: 'instant' })")
+        page.wait_for_function("document.querySelectorAll('[aria-current]').length === 1")
+        assert contents.bounding_box()["y"] == 0
+        page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
+
+
+def check_focus(page, steps: int = 12) -> None:
+    """The first stops of the Tab key are seen: each has an outline, or its label has."""
+    for _ in range(steps):
+        page.keyboard.press("Tab")
+        width = page.evaluate(
+            """() => {
+              const at = document.activeElement;
+              const seen = at.matches("input[type=radio]") ? at.nextElementSibling : at;
+              return at.tagName === "AUDIO" ? 3 : parseFloat(getComputedStyle(seen).outlineWidth);
+            }"""
+        )
+        assert width >= 2
+
+
 def check_report(path: Path) -> None:
     """Sorting, another baseline, any two methods, conditions: by the keyboard alone."""
     for width in WIDTHS:
         with opened(path, width) as page:
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            check_layout(page, width)
+            check_focus(page)
+            shown = page.locator("#dots-si-sdr tbody tr").first.locator("td:visible")
+            choice = page.locator("#dots-si-sdr .choice input")
+            assert shown.count() == (1 if width < 500 else max(choice.count(), 1))
+            if width < 500 and choice.count():
+                before = shown.inner_text()
+                choice.first.press("ArrowRight")
+                assert shown.count() == 1 and shown.inner_text() != before
             table = page.locator("table[data-set]").first
             heading = table.locator("thead button").nth(1)
             for order in ("descending", "ascending"):
@@ -77,7 +137,7 @@ def check_report(path: Path) -> None:
 
 
 def check_players(path: Path) -> None:
-    """Every sound decodes and has the length it should; every picture is there; one plays."""
+    """Every sound decodes and has its length, every picture is there; keys move and start one."""
     with opened(path) as page:
         found = page.evaluate(
             """async () => {
@@ -89,25 +149,60 @@ def check_players(path: Path) -> None:
               });
               const sounds = [];
               for (const player of document.querySelectorAll("audio")) {
-                await loaded(player);
-                sounds.push([player.src, player.error?.message ?? null, player.duration,
-                  Number(player.dataset.seconds)]);
+                const buttons = player.closest("figure").querySelectorAll("input[type=radio]");
+                const chosen = [...buttons].map((button) => button.dataset.sound);
+                for (const src of chosen.length ? chosen : [player.src]) {
+                  const other = new Audio(src);
+                  await loaded(other);
+                  sounds.push([src, other.error?.message ?? null, other.duration,
+                    Number(player.dataset.seconds)]);
+                }
               }
               const pictures = [...document.images];
+              for (const button of document.querySelectorAll("input[data-image]")) {
+                const other = new Image();
+                other.src = button.dataset.image;
+                pictures.push(other);
+              }
               for (const picture of pictures) picture.loading = "eager";
               await Promise.all(pictures.map((picture) => picture.decode()));
               return [sounds, pictures.map((picture) => picture.naturalWidth)];
             }"""
         )
         sounds, widths = found
-        assert sounds and len(widths) == len(sounds) and min(widths) > 20
+        assert sounds and len(widths) >= len(sounds) and min(widths) > 20
         for url, error, duration, seconds in sounds:
             assert error is None and abs(duration - seconds) < 0.15, (url, error, duration, seconds)
-        player = page.locator("audio").first
-        player.evaluate("async (player) => { player.muted = true; await player.play(); }")
+        page.evaluate(
+            "for (const player of document.querySelectorAll('audio')) player.muted = true"
+        )
+        check_focus(page)
+        player, wave = page.locator("audio").first, page.locator(".wave").first
+        wave.press(" ")
         page.wait_for_function("document.querySelector('audio').currentTime > 0.1")
-        page.locator("audio").nth(1).evaluate("(p) => { p.muted = true; return p.play(); }")
+        check_methods(page)
+        wave.press(" ")
+        assert player.evaluate("(player) => player.paused")
+        wave.press("Home")
+        page.wait_for_function("document.querySelector('audio').currentTime === 0")
+        wave.press("ArrowRight")
+        page.wait_for_function("document.querySelector('audio').currentTime > 0.2")
+        wave.press(" ")
+        page.locator(".wave").nth(1).press(" ")
+        page.wait_for_function("!document.querySelectorAll('audio')[1].paused")
         assert player.evaluate("(player) => player.paused")
     for width in WIDTHS:
         with opened(path, width) as page:
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            check_layout(page, width)
+
+
+def check_methods(page) -> None:
+    """In the first player an arrow key chooses the next method, which goes on at the same place."""
+    buttons = page.locator(".player").first.locator("input[type=radio]")
+    if not buttons.count():
+        return
+    player = "document.querySelector('audio')"
+    src, at = page.evaluate(f"[{player}.src, {player}.currentTime]")
+    page.locator(".player").first.locator("input:checked").press("ArrowLeft")
+    page.wait_for_function(f"(old) => {player}.src !== old", arg=src)
+    page.wait_for_function(f"(at) => {player}.currentTime >= at && !{player}.paused", arg=at)

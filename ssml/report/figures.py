@@ -1,15 +1,14 @@
 """Plots as SVG for pages and PDF for papers. This and `spectrograms` import matplotlib.
 
-Colour and marker tell the source model (Okabe and Ito's palette: cool for the classical, warm for
-the learned), dash tells the update rule: nothing hangs on colour alone. Ink is `currentColor`, so
-that an inlined figure takes the page's, dark or light.
+Methods look as `styles` says. Ink is `currentColor`, so that an inlined figure takes the page's,
+dark or light.
 """
 
 import io
 import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib
 
@@ -21,24 +20,23 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from ssml.config.names import BOUND_NAMES
 from ssml.evaluation.statistics import Band, Interval
+
+from .styles import INK, Style
 
 Array = NDArray[np.float64]
 
-CLASSICAL = (("#0072B2", "o"), ("#009E73", "s"), ("#56B4E9", "D"), ("#7A7A00", "P"))
-BOUNDS = (("#6E6E6E", "d"), ("#8C8C8C", "h"))  # told the sources
-LEARNED = (("#D55E00", "^"), ("#CC79A7", "v"), ("#E69F00", "<"), ("#AA4499", ">"))
-DASHES = ("-", (0, (5, 2)), (0, (1.2, 1.4)), (0, (6, 2, 1, 2)))  # of the rules
-INK = "#010203"  # replaced by currentColor when the figure is written
-WIDTH, HEIGHT = 4.4, 3.5  # inches: legible at the width of a phone
+WIDTH, HEIGHT = 3.7, 3.0  # inches: what a phone's width holds with its letters as they are
+ENTRY = 0.19  # inches that each line of a legend takes
+LONG = 40  # iterations, from which the axis is quadratic
+SMALLEST = 9.0  # points, 12 pixels of a page: no letter is smaller
 
 SETTINGS: Any = {
     "svg.hashsalt": "ssml",
     "svg.fonttype": "path",  # the same shapes whatever fonts a machine has
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 9,
+    "font.size": SMALLEST,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
     "axes.titleweight": "bold",
@@ -51,21 +49,13 @@ SETTINGS: Any = {
     "grid.alpha": 0.12,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
-    "legend.fontsize": 8,
+    "legend.fontsize": SMALLEST,
     "legend.handlelength": 2.6,
     "lines.linewidth": 1.7,
     "lines.markersize": 4.5,
     **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor"), INK),
     **dict.fromkeys(("xtick.color", "ytick.color"), INK),
 }
-
-
-class Style(NamedTuple):
-    """How a method is drawn, the same in every figure."""
-
-    colour: str
-    marker: str
-    dash: str | tuple[float, tuple[float, ...]]
 
 
 class Drawing:
@@ -77,7 +67,23 @@ class Drawing:
 
     @cached_property
     def svg(self) -> str:
-        """An element for a page, in the page's ink."""
+        """A file, and an element for a page, in the page's ink."""
+        return self._svg()
+
+    @cached_property
+    def bare(self) -> str:
+        """The element without its legend, for a page that has one legend for all figures."""
+        figure, legends = self.figure, self.figure.legends
+        width, height = figure.get_size_inches()
+        figure.legends = []
+        figure.set_size_inches(width, height - sum(len(x.get_texts()) for x in legends) * ENTRY)
+        try:
+            return self._svg()
+        finally:
+            figure.legends = legends
+            figure.set_size_inches(width, height)
+
+    def _svg(self) -> str:
         buffer = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         with plt.rc_context(SETTINGS):
@@ -97,46 +103,36 @@ class Drawing:
         return buffer.getvalue()
 
 
-def styles(methods: Mapping[str, tuple[str, str]], learned: Collection[str]) -> dict[str, Style]:
-    """A style for each method -> (model, rule), in order of first appearance."""
-    models = list(dict.fromkeys(model for model, _ in methods.values()))
-    rules = list(dict.fromkeys(rule for _, rule in methods.values()))
-    found = {"mixture": Style(INK, "x", ":"), "reference": Style(INK, "*", ":")}
-
-    def palette(model: str) -> tuple[tuple[str, str], ...]:
-        return LEARNED if model in learned else BOUNDS if model in BOUND_NAMES else CLASSICAL
-
-    for name, (model, rule) in methods.items():
-        peers = [other for other in models if palette(other) == palette(model)]
-        colour, marker = palette(model)[peers.index(model) % len(palette(model))]
-        found[name] = Style(colour, marker, DASHES[rules.index(rule) % len(DASHES)])
-    return found
-
-
 def convergence(
     title: str,
     at: Mapping[str, Array],
     bands: Mapping[str, Band],
     look: Mapping[str, Style],
     limits: tuple[float, float],
+    main: Collection[str],
 ) -> Drawing:
-    """SI-SDR in dB against the iterations `at` (I,): the mean (I,) of each method and its band."""
+    """SI-SDR in dB against the iterations `at` (I,): the mean (I,) of each method.
+
+    Those in `main` have a band and markers, the others a thin line.
+    """
     with plt.rc_context(SETTINGS):
         figure, axes = _axes(title, "Iterations", "SI-SDR (dB)", legend=len(bands))
         for name, band in bands.items():
             style, steps = look[name], at[name]
+            drawn: Any = {"color": style.colour, "linestyle": style.dash, "label": name}
+            if name not in main:
+                axes.plot(steps, band.mean, lw=0.7, alpha=0.7, zorder=1, **drawn)
+                continue
             axes.fill_between(steps, band.low, band.high, color=style.colour, alpha=0.13, lw=0)
-            axes.plot(
-                *(steps, band.mean),
-                color=style.colour,
-                linestyle=style.dash,
-                marker=style.marker,
-                markevery=max(1, len(steps) // 5),
-                label=name,
-            )
+            every = max(1, len(steps) // 5)
+            axes.plot(steps, band.mean, marker=style.marker, markevery=every, **drawn)
         axes.set_ylim(*limits)
         axes.margins(x=0.02)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        longest = max((steps[-1] for steps in at.values()), default=0)
+        if longest > LONG:  # the first iterations, where all happens, get room
+            axes.set_xscale("function", functions=(_root, np.square))
+            axes.set_xticks([x for x in (0, 5, 20, 50, 100, 200, 500, 1000) if x <= longest])
         _legend(figure, axes)
         return Drawing(figure)
 
@@ -217,8 +213,7 @@ def scatter(
         ticks = axes.get_yticks()
         axes.set_xticks(ticks)
         axes.set(xlim=limits, ylim=limits)
-        said = f"{int((y > x).sum())} of {len(x)} mixtures above the diagonal"
-        axes.annotate(said, (0.98, 0.03), xycoords="axes fraction", ha="right", fontsize=8)
+        axes.set_title(f"{title}, {int((y > x).sum())} of {len(x)} above")
         return Drawing(figure)
 
 
@@ -255,6 +250,10 @@ def limits(values: Sequence[float], step: float = 1.0) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def _root(values: Array) -> Array:
+    return np.sqrt(np.maximum(values, 0))
+
+
 def _running_median(values: Array, window: int) -> Array:
     half = window // 2
     return np.array(
@@ -263,9 +262,9 @@ def _running_median(values: Array, window: int) -> Array:
 
 
 def _axes(title: str, x: str, y: str, legend: int = 0, rows: int = 0) -> tuple[Figure, Axes]:
-    """Axes whose height allows for a legend of `legend` entries, or for `rows` rows."""
-    height = 1.0 + 0.27 * rows if rows else HEIGHT + 0.18 * -(-legend // 2)
-    figure, axes = plt.subplots(figsize=(WIDTH, height), layout="constrained")
+    """Axes with room for a legend of `legend` entries, or for `rows` rows with their names."""
+    size = (1.3 * WIDTH, 1.0 + 0.27 * rows) if rows else (WIDTH, HEIGHT + ENTRY * legend)
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
     axes.set(title=title, xlabel=x, ylabel=y)
     return figure, axes
 
@@ -273,4 +272,4 @@ def _axes(title: str, x: str, y: str, legend: int = 0, rows: int = 0) -> tuple[F
 def _legend(figure: Figure, axes: Axes) -> None:
     handles, names = axes.get_legend_handles_labels()
     if names:
-        figure.legend(handles, names, loc="outside lower left", ncols=2)
+        figure.legend(handles, names, loc="outside lower left")

@@ -1,6 +1,5 @@
 """What the listening page plays: chosen mixtures, every method's outputs, words and numbers."""
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -8,94 +7,82 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssml.config import layout
-from ssml.config.layout import MIXTURE, REFERENCE
+from ssml.config.layout import MIXTURE
 from ssml.evaluation.asr import words
 from ssml.evaluation.outcomes import outcomes
 
+from .chosen import Chosen, first_methods, stem
+from .focus import learned
+from .headline import talkers
 from .players import LEVEL, WIDTH, match_level, mp3, picture
 from .results import Results
 from .templates import environment
-from .transcripts import Text
 
 Audio = NDArray[np.floating]
 
 
-class Chosen(NamedTuple):
-    """A mixture, and by which rule it was chosen: best, median, or worst."""
-
-    test_set: str
-    id: str
-    why: str
-
-
-class Track(NamedTuple):
-    """One player: `name` is its files' stem; numbers and words where there are any."""
-
-    name: str
-    title: str
-    seconds: float
-    si_sdr: float | None  # dB
-    steps: list[words.Step] | None  # what was heard against what was said
-
-
-class Row(NamedTuple):
-    """A method's players, one for each source (of the mixture, one)."""
+class Take(NamedTuple):
+    """What a method made of a talker: `name` is its files' stem; a number and words if any."""
 
     method: str
-    si_sdr: float | None  # dB, mean
-    tracks: list[Track]
+    name: str
+    si_sdr: float | None  # dB
+    steps: list[words.Step] | None  # what was heard against what was said
+    first: bool  # whether it is offered at once, not among the folded ones
+
+
+class Talker(NamedTuple):
+    """A player: what was said, and the takes that it can play, `start` first."""
+
+    said: str
+    takes: list[Take]
+    start: str  # method
+
+    @property
+    def first(self) -> list[Take]:
+        return [take for take in self.takes if take.first]
+
+    @property
+    def folded(self) -> list[Take]:
+        return [take for take in self.takes if not take.first]
 
 
 class Piece(NamedTuple):
-    """A mixture as it is shown: what was said, and a row for each method."""
+    """A mixture as it is shown: a player for each of its talkers."""
 
     chosen: Chosen
-    said: list[str]
-    t60: float
-    rows: list[Row]
-
-
-def choose(results: Results) -> list[Chosen]:
-    """Of each set the mixtures with the best, median and worst SI-SDR of `report.learned_sdr`.
-
-    Among those that were transcribed, where some were; one that failed is the worst.
-    """
-    found = []
-    method = results.params.report.learned_sdr
-    for test_set in results.sets:
-        scores = results.scores[method, test_set].values("si_sdr")
-        texts = results.transcripts.get((MIXTURE, test_set))
-        ids = [id for id in scores if not texts or id in texts.texts]
-        order = sorted(
-            ids, key=lambda id: scores[id] if math.isfinite(scores[id]) else -math.inf, reverse=True
-        )
-        places = {"best": 0, "median": (len(order) - 1) // 2, "worst": len(order) - 1}
-        taken: dict[int, str] = {}
-        for why, place in places.items():
-            taken.setdefault(place, why)
-        found += [Chosen(test_set, order[place], why) for place, why in taken.items()]
-    return found
+    t60: float  # s
+    seconds: float
+    talkers: list[Talker]
 
 
 def piece(results: Results, one: Chosen) -> tuple[Piece, dict[str, bytes]]:
     """A chosen mixture, and the files of its players by name, made from the stored audio."""
-    rows, files, info, fs = [], {}, {}, results.params.fs
-    for method in (MIXTURE, REFERENCE, *results.methods):
+    files, takes, info, fs, samples = {}, [], {}, results.params.fs, 0
+    first = first_methods(results, one.test_set)
+    for method in [*first, *(m for m in results.methods if m not in first)]:
         (outcome,) = outcomes(results.params, method, one.test_set, only=[one.id])
-        info, audio = outcome.info, outcome.est
-        if method == MIXTURE:  # the same for every source
-            audio = audio[:1]
-        row = _row(results, method, one, audio)
-        rows.append(row)
-        for track, signal in zip(row.tracks, audio, strict=True):
-            sound = match_level(signal, fs)
-            files |= {f"{track.name}.mp3": mp3(sound, fs), f"{track.name}.webp": picture(sound, fs)}
-    return Piece(one, info["transcripts"], info["t60_measured"], rows), files
+        info, samples = outcome.info, outcome.est.shape[1]
+        # the mixture is the same for every source
+        for k, signal in enumerate(outcome.est[:1] if method == MIXTURE else outcome.est):
+            name, sound = stem(one.id, method, k), match_level(signal, fs)
+            files |= {f"{name}.mp3": mp3(sound, fs), f"{name}.webp": picture(sound, fs)}
+        takes.append(_takes(results, method, one, len(outcome.est), method in first))
+    start = learned(results) or first[-2 if len(first) > 2 else 0]
+    talkers = [
+        Talker(said, list(own), start)
+        for said, *own in zip(info["transcripts"], *takes, strict=True)
+    ]
+    return Piece(one, info["t60_measured"], samples / fs, talkers), files
 
 
 def render(results: Results, pieces: Sequence[Piece]) -> str:
     """The page; the same inputs give the same bytes."""
     params = results.params
+    sets = {
+        test_set: [piece for piece in pieces if piece.chosen.test_set == test_set]
+        for test_set in results.sets
+    }
     return (
         environment()
         .get_template("listen.html.j2")
@@ -103,7 +90,7 @@ def render(results: Results, pieces: Sequence[Piece]) -> str:
             title=params.report.title,
             learned=params.report.learned_sdr,
             transcribed=bool(results.transcripts),
-            pieces=pieces,
+            sets=[(talkers(results, name), found) for name, found in sets.items() if found],
             back=layout.REPORT.name,
             audio=layout.AUDIO.name,
             level=LEVEL,
@@ -113,17 +100,11 @@ def render(results: Results, pieces: Sequence[Piece]) -> str:
     )
 
 
-def _row(results: Results, method: str, one: Chosen, audio: Audio) -> Row:
+def _takes(results: Results, method: str, one: Chosen, count: int, first: bool) -> list[Take]:
+    """A method's takes of the `count` talkers of a mixture."""
     found = results.scores.get((method, one.test_set))
-    scores = found.sources[one.id] if found else []
-    transcripts = results.transcripts.get((method, one.test_set))
-    texts: list[Text] = transcripts.texts.get(one.id, []) if transcripts else []
-    tracks = []
-    for k in range(len(audio)):
-        title = "mixture" if method == MIXTURE else f"{method}, speaker {k + 1}"
-        heard = words.align(texts[k].hyp, texts[k].ref) if texts and method != MIXTURE else None
-        score = scores[k] if scores and method != MIXTURE else None
-        seconds = audio.shape[1] / results.params.fs
-        tracks.append(Track(f"{one.id}-{method}-{k + 1}", title, seconds, score, heard))
-    mean = found.values("si_sdr")[one.id] if found else None
-    return Row(method, mean, tracks)
+    scores = found.sources[one.id] if found else [None] * count
+    heard = results.transcripts.get((method, one.test_set))
+    texts = heard.texts.get(one.id, []) if heard and method != MIXTURE else []
+    steps = [words.align(text.hyp, text.ref) for text in texts] or [None] * count
+    return [Take(method, stem(one.id, method, k), scores[k], steps[k], first) for k in range(count)]

@@ -178,6 +178,12 @@
   });
   together();
 
+  // The sounds are another stage's work, which may be still to come.
+  for (const sound of document.querySelectorAll(".sounds audio")) {
+    sound.addEventListener("error", () => sound.replaceWith(
+      element("p", { class: "note small" }, "This sound is not there: snakemake reports/listen.html makes it.")));
+  }
+
   // One condition at a time.
   const condition = document.getElementById("condition");
   const choose = () => {

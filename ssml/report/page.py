@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 from markupsafe import Markup
@@ -10,12 +10,16 @@ from markupsafe import Markup
 from ssml.config import layout
 from ssml.config.layout import MIXTURE, REFERENCE
 from ssml.config.params import Params
-from ssml.evaluation.statistics import Interval
 
-from . import compare, conditions, tables
+from . import chosen, compare, conditions, styles, tables
+from .cells import cell, delta
 from .claims import Claim
+from .dots import dots
+from .focus import baseline, prominent
+from .headline import headline, talkers
 from .iterations import by_iterations
 from .pictures import Plate
+from .players import data_uri
 from .results import Results
 from .tables import Row, best
 from .templates import environment, number
@@ -28,23 +32,7 @@ SHOWN: dict[str, tuple[float, int, Callable[..., float]]] = {
     **dict.fromkeys(RATES, (100, 0, min)),
 }
 
-
-class Delta(NamedTuple):
-    """A paired difference as shown; `side` is up (better), down, or same (inconclusive)."""
-
-    text: str
-    bounds: str
-    key: float | str
-    side: str
-
-
-class Cell(NamedTuple):
-    """A number as shown, its interval in words, and what the table sorts by ('' sorts last)."""
-
-    text: str
-    bounds: str
-    key: float | str
-    best: bool = False
+WER = "Capped word error rate in %"
 
 
 def render(
@@ -55,17 +43,35 @@ def render(
     digests: Mapping[str, str],
 ) -> str:
     """The page; the same inputs give the same bytes."""
-    params, pairs = results.params, compare.pairs(results)
+    params, pairs, look = results.params, compare.pairs(results), styles.of(results)
+    in_full = prominent(results)
     return (
         environment()
         .get_template("page.html.j2")
         .render(
             title=params.report.title,
+            headline=headline(results),
+            si_sdr=dots(results, rows, "si-sdr", "SI-SDR in dB", lambda r: r.si_sdr, (1, 1), max),
+            wer=dots(
+                results,
+                rows,
+                "wer_capped",
+                "Capped word error rate in %",
+                lambda r: r.wer_capped,
+                (100, 0),
+                min,
+            ),
+            talkers={name: talkers(results, name) for name in results.sets},
+            typical=chosen.typical(results),
+            sounds=chosen.first_sounds(results),
+            audio=layout.AUDIO.name,
+            legend=[(name, look[name], name in in_full) for name in [MIXTURE, *results.methods]],
+            files=_files(rows),
             facts=_facts(params),
             digests=digests,
             sets=_sets(results, rows, pairs),
             methods=[MIXTURE, *results.methods],
-            classical=params.report.classical,
+            baseline=baseline(results),
             learned=params.report.learned_sdr,
             embedded={"pairs": pairs, "values": values(results)},
             conditions=conditions.conditions(results),
@@ -76,7 +82,7 @@ def render(
             failures=_failures(results),
             claims=claims,
             # drawn by this program from numbers, its text escaped by matplotlib
-            plates=[(p, [(x, Markup(x.inline)) for x in p.pictures]) for p in plates],
+            plates={p.kind: (p, [(x, Markup(x.inline)) for x in p.pictures]) for p in plates},
             training=_training(results),
             parameters=yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, width=80),
             listen=layout.LISTEN.name,
@@ -109,7 +115,7 @@ def recogniser(params: Params) -> str:
 
 
 def _sets(results: Results, rows: Sequence[Row], pairs: Mapping[str, Any]) -> list[dict[str, Any]]:
-    classical = results.params.report.classical
+    base = baseline(results)
     tops = {
         name: best(rows, lambda row, name=name: getattr(row, name), choose)
         for name, (_, _, choose) in SHOWN.items()
@@ -119,15 +125,19 @@ def _sets(results: Results, rows: Sequence[Row], pairs: Mapping[str, Any]) -> li
         body = []
         for row in (row for row in rows if row.test_set == test_set):
             cells = {
-                name: _cell(getattr(row, name), scale, digits, tops[name].get(test_set), row)
+                name: cell(
+                    *(getattr(row, name), scale, digits),
+                    tops[name].get(test_set) if row.competes else None,
+                )
                 for name, (scale, digits, _) in SHOWN.items()
             }
             deltas = {
-                f"{name}_delta": _delta(found_pairs[classical].get(row.method), SHOWN[name][1])
+                f"{name}_delta": delta(found_pairs[base].get(row.method), SHOWN[name][1])
                 for name, found_pairs in pairs[test_set].items()
             }
             pseudo = row.method in (MIXTURE, REFERENCE)
-            body.append({"row": row, "pseudo": pseudo, **cells, **deltas})
+            tried = len(results.trainings(row.method)) * (row.mixtures or 0)
+            body.append({"row": row, "pseudo": pseudo, "tried": tried, **cells, **deltas})
         scores = results.scores[MIXTURE, test_set]
         t60 = scores.columns["t60"]
         spoken = [
@@ -147,7 +157,7 @@ def _iterations(results: Results) -> list[dict[str, Any]]:
     for table in by_iterations(results):
         tops = [table.best(column) for column in range(len(table.at))]
         body = [
-            (name, [_number_cell(cell, 1, 1, top) for cell, top in zip(cells, tops, strict=True)])
+            (name, [cell(one, 1, 1, top) for one, top in zip(cells, tops, strict=True)])
             for name, cells in table.rows
         ]
         found.append({"test_set": table.test_set, "speakers": results.speakers(table.test_set)})
@@ -155,40 +165,14 @@ def _iterations(results: Results) -> list[dict[str, Any]]:
     return found
 
 
-def _cell(
-    interval: Interval | None, scale: float, digits: int, top: float | None, row: Row
-) -> Cell:
-    return _number_cell(interval, scale, digits, top if row.competes else None)
-
-
-def _number_cell(interval: Interval | None, scale: float, digits: int, top: float | None) -> Cell:
-    if interval is None:
-        return Cell("", "", "")
-    if not math.isfinite(interval.mean):
-        return Cell("n/a", "", "")
-    mean, low, high = (number(scale * x, digits) for x in interval[:3])
-    bounds = f"{low} to {high}" if math.isfinite(interval.low) else ""
-    return Cell(mean, bounds, scale * interval.mean, interval.mean == top)
-
-
-def _delta(triple: compare.Pair | None, digits: int) -> Delta:
-    """`page.js` does the same when another baseline is chosen."""
-    if triple is None:
-        return Delta("", "", "", "same")
-    mean, low, high, _ = triple
-    if low is None or high is None:
-        return Delta(number(mean, digits, "+"), "", mean, "same")
-    side = "up" if low > 0 else "down" if high < 0 else "same"
-    bounds = f"{_bound(low, digits)} to {_bound(high, digits)}"
-    return Delta(number(mean, digits, "+"), bounds, mean, side)
-
-
-def _bound(value: float, digits: int) -> str:
-    """`value` with `digits`, or as many more as tell on which side of zero it is."""
-    needed = digits
-    while value and needed < digits + 3 and round(value, needed) == 0:
-        needed += 1
-    return number(value, needed)
+def _files(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """The summary's files as addresses, so that the page has them wherever it is put."""
+    made = {"csv": tables.as_csv(rows), "tex": tables.latex(rows), "md": tables.markdown(rows)}
+    kinds = {"csv": "text/csv", "tex": "text/x-tex", "md": "text/markdown"}
+    return [
+        (f"{layout.SUMMARY.stem}.{kind}", data_uri(made[kind].encode(), kinds[kind]))
+        for kind in made
+    ]
 
 
 def _failures(results: Results) -> list[tuple[str, str, str, int, int]]:

@@ -9,8 +9,11 @@ import numpy as np
 from ssml.config.layout import MIXTURE
 from ssml.evaluation.statistics import Interval, mean_band
 
-from . import figures
+from . import figures, styles
+from .focus import baseline, prominent
 from .results import Array, Results
+from .rivals import best_classical
+from .styles import Style
 from .tables import Row
 
 HERE = Path(__file__).parent
@@ -25,8 +28,8 @@ class Picture(NamedTuple):
 
     @property
     def inline(self) -> str:
-        """The SVG for a page that holds several: ids of its own, and a name for readers."""
-        text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{self.name}-", self.drawing.svg)
+        """The SVG for a page that holds several: ids of its own, a name for readers, no legend."""
+        text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{self.name}-", self.drawing.bare)
         return text.replace("<svg ", f'<svg role="img" aria-labelledby="alt-{self.name}" ', 1)
 
 
@@ -44,9 +47,7 @@ class Plate(NamedTuple):
 
 def plates(results: Results, rows: list[Row]) -> list[Plate]:
     """All plates in the order of the page."""
-    learned = {m.model for name, m in results.methods.items() if results.learned(name)}
-    methods = {name: (m.model, m.rule) for name, m in results.methods.items()}
-    look = figures.styles(methods, learned)
+    look = styles.of(results)
     return [
         _convergence(results, look),
         *_intervals(results, rows, look),
@@ -64,7 +65,7 @@ def _title(results: Results, test_set: str) -> str:
     return f"{test_set}: {results.speakers(test_set)} speakers"
 
 
-def _convergence(results: Results, look: dict[str, figures.Style]) -> Plate:
+def _convergence(results: Results, look: dict[str, Style]) -> Plate:
     bands, at = {}, {}
     for test_set in results.sets:
         curves = {name: results.curves[name, test_set] for name in results.methods}
@@ -75,14 +76,15 @@ def _convergence(results: Results, look: dict[str, figures.Style]) -> Plate:
     pictures = []
     for test_set, found in bands.items():
         svg = figures.convergence(
-            _title(results, test_set), at[test_set], found, look, figures.limits(edges)
+            *(_title(results, test_set), at[test_set], found, look, figures.limits(edges)),
+            main=prominent(results),
         )
         ends = [f"{n} {_number(b.mean[0])} to {_number(b.mean[-1])} dB" for n, b in found.items()]
         pictures.append(Picture(f"convergence-{test_set}", svg, f"{test_set}: {'; '.join(ends)}."))
     return Plate("SI-SDR against iterations", "convergence", pictures)
 
 
-def _intervals(results: Results, rows: list[Row], look: dict[str, figures.Style]) -> list[Plate]:
+def _intervals(results: Results, rows: list[Row], look: dict[str, Style]) -> list[Plate]:
     plates = []
     for metric, kind, label, scale, step in (
         ("si_sdr", "si-sdr", "SI-SDR (dB)", 1, 1.0),
@@ -107,13 +109,10 @@ def _intervals(results: Results, rows: list[Row], look: dict[str, figures.Style]
     return plates
 
 
-def _main_methods(results: Results) -> list[str]:
+def _reverberation(results: Results, look: dict[str, Style]) -> Plate:
     report = results.params.report
-    return list(dict.fromkeys([report.classical, report.learned_sdr, report.learned_coherence]))
-
-
-def _reverberation(results: Results, look: dict[str, figures.Style]) -> Plate:
-    names = [MIXTURE, *_main_methods(results)]
+    named = [MIXTURE, baseline(results), report.learned_sdr, report.learned_coherence]
+    names = list(dict.fromkeys(named))
     points = {
         test_set: {name: _t60_and_si_sdr(results, name, test_set) for name in names}
         for test_set in results.sets
@@ -136,10 +135,10 @@ def _t60_and_si_sdr(results: Results, method: str, test_set: str) -> tuple[Array
     return columns["t60"], columns["si_sdr"]
 
 
-def _scatter(results: Results, look: dict[str, figures.Style]) -> Plate:
-    a, b = results.params.report.classical, results.params.report.learned_sdr
-    pictures = []
+def _scatter(results: Results, look: dict[str, Style]) -> Plate:
+    b, pictures = results.params.report.learned_sdr, []
     for test_set in results.sets:
+        a = best_classical(results, test_set) or results.params.report.classical
         x, y = (results.scores[name, test_set].columns["si_sdr"] for name in (a, b))
         labels = (f"{a}, SI-SDR (dB)", f"{b}, SI-SDR (dB)")
         svg = figures.scatter(_title(results, test_set), x, y, labels, (look[a], look[b]))
@@ -148,7 +147,7 @@ def _scatter(results: Results, look: dict[str, figures.Style]) -> Plate:
     return Plate("Mixture by mixture", "scatter", pictures)
 
 
-def _training(results: Results, look: dict[str, figures.Style]) -> Plate:
+def _training(results: Results, look: dict[str, Style]) -> Plate:
     models = {method.model: look[name].colour for name, method in results.methods.items()}
     pictures = []
     for name, history in results.histories.items():

@@ -1,5 +1,7 @@
 """The summary: one row per set and method, as CSV, for the terminal, as Markdown and LaTeX."""
 
+import csv
+import io
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -140,6 +142,15 @@ def _row(results: Results, test_set: str, method: str) -> Row:
 
 def _total(errors: Sequence[WordErrors]) -> WordErrors | None:
     return WordErrors(*map(sum, zip(*errors, strict=True))) if errors else None
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """The summary as CSV; floats keep their shortest exact form."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(row.cells() for row in rows)
+    return text.getvalue()
 
 
 def decibels(interval: Interval | None) -> str:
