@@ -1,5 +1,6 @@
 """Corpora of utterances: `CORPORA[source](section, seed, root)` prepares one and lists it."""
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields
@@ -71,21 +72,25 @@ def read_manifest(path: Path | str) -> list[Utterance]:
 
 
 _AGAIN = "delete it and run the corpus stage again"
+CHANGED = "put the file back, or run the corpus stage again: snakemake -R corpus"
 
 
 def load(utterance: Utterance, root: Path) -> np.ndarray:
     """The audio as float32 (samples,) at 16 kHz.
 
-    Raises `UserError` where the file is missing, corrupt or not mono, or its rate or length is not
-    that of the manifest.
+    Raises `UserError` where the file is missing, corrupt or not mono, its rate or length is not
+    that of the manifest, or its SHA-256 is another.
     """
     path = Path(root) / utterance.path
-    audio, _ = io.read_audio(path, RATE)
+    data = io.read_bytes(path)
+    audio, _ = io.read_audio(data, RATE, str(path))
     if len(audio) != 1:
         raise UserError(f"{path}: has {len(audio)} channels where one is needed; replace the file")
     if audio.shape[1] != utterance.samples:
         raise UserError(
             f"{path}: has {audio.shape[1]} samples where the manifest says {utterance.samples}; "
-            "run the corpus stage again"
+            f"{CHANGED}"
         )
+    if hashlib.sha256(data).hexdigest() != utterance.sha256:
+        raise UserError(f"{path}: its SHA-256 is not that of the manifest; {CHANGED}")
     return audio[0]
