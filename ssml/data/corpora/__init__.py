@@ -12,6 +12,7 @@ from ssml.config.names import RATE
 from ssml.config.sections import CorpusParams
 from ssml.files import io
 from ssml.files.errors import UserError
+from ssml.files.provenance import digest
 
 from . import librispeech, synthetic
 from .utterance import Utterance
@@ -44,6 +45,25 @@ def root(corpus: CorpusParams, folder: Path) -> Path:
             "SSML_LIBRISPEECH"
         )
     return Path(given)
+
+
+def listed(corpus: CorpusParams, folder: Path, manifest: Path) -> str:
+    """A digest of which files of LibriSpeech the section chooses, wherever they lie.
+
+    Their contents are in the manifest, and are compared with it where audio is read. Without
+    LibriSpeech's folder, the files are those of the manifest; '' without that, too, and for a
+    corpus that is generated or downloaded.
+    """
+    params = corpus.librispeech
+    if corpus.source != "librispeech" or params.download:
+        return ""
+    try:
+        base = root(corpus, folder)
+    except UserError:  # made elsewhere, or the stage says what is missing
+        paths = [item.path for item in read_manifest(manifest)] if manifest.exists() else []
+    else:
+        paths = [path.relative_to(base).as_posix() for path in librispeech.files(params, base)]
+    return digest(sorted(paths)) if paths else ""
 
 
 def write_manifest(path: Path | str, utterances: Iterable[Utterance]) -> None:
