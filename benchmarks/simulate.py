@@ -12,9 +12,10 @@ import numpy as np
 import pyroomacoustics as pra
 import soundfile
 
+from ssml.config.mixtures import MixParams
 from ssml.config.names import RATE
 from ssml.config.params import load
-from ssml.config.sections import MixParams, RedrawParams
+from ssml.config.sections import RedrawParams
 from ssml.data import rooms, scenes
 from ssml.data.bank import Bank, encode_room
 from ssml.data.corpora import Utterance
