@@ -13,8 +13,12 @@ from ssml.evaluation.statistics import Interval, rate_interval
 from . import compare
 from .results import METRICS, Results
 
-# si_sdri: SI-SDR less the mixture's; wer_fewest: of the assignment with the fewest word errors
-QUANTITIES = ("si_sdr", "si_sdri", "sdr", "sir", "sar", "stoi", "pesq", "wer", "wer_fewest")
+# si_sdri: SI-SDR less the mixture's; si_sdr_early: against the early images;
+# wer_fewest: of the assignment with the fewest word errors
+QUANTITIES = (
+    *("si_sdr", "si_sdri", "si_sdr_early", "sdr", "sir", "sar", "stoi", "pesq", "wer"),
+    "wer_fewest",
+)
 COLUMNS = (
     *("set", "n_src", "method", "model", "rule", "iterations", "mixtures", "failures"),
     *(f"{name}{end}" for name in QUANTITIES for end in ("", "_low", "_high")),
@@ -35,6 +39,7 @@ class Row(NamedTuple):
     failures: int | None
     si_sdr: Interval | None  # dB
     si_sdri: Interval | None  # dB, paired
+    si_sdr_early: Interval | None  # dB
     sdr: Interval | None  # dB
     sir: Interval | None  # dB
     sar: Interval | None  # dB
@@ -74,6 +79,7 @@ class Row(NamedTuple):
         named = {
             "SI-SDR dB": self.si_sdr,
             "SI-SDR improvement dB": self.si_sdri,
+            "SI-SDR early dB": self.si_sdr_early,
             "SDR dB": self.sdr,
             "SIR dB": self.sir,
             "SAR dB": self.sar,
