@@ -15,7 +15,9 @@ sys.path.insert(0, workflow.basedir)
 
 from ssml.config import layout
 from ssml.config.params import load
-from ssml.data.scenes import shard_ids
+from ssml.data import corpora
+from ssml.data.scenes import measured_in, shard_ids
+from ssml.evaluation import asr
 from ssml.files import provenance
 from ssml.files.errors import UserError
 
@@ -30,7 +32,7 @@ if config:
 
 try:
     PARAMS = load("params.yaml")
-    RECORDED = layout.recordings(PARAMS.mix.noise)
+    layout.recordings(PARAMS.mix.noise)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -58,7 +60,6 @@ HEARD = METHODS if PARAMS.transcribe.methods == "all" else list(PARAMS.transcrib
 HEARD = [*HEARD, layout.MIXTURE, layout.REFERENCE] if PARAMS.transcribe.mixtures else []
 LIBRISPEECH = PARAMS.corpus.source == "librispeech"
 LISTED = (PARAMS.corpus.librispeech.utterances or []) if LIBRISPEECH else []
-NOISE = list(map(local, RECORDED))
 TRAINING = [*layout.training(PARAMS), *layout.shards(PARAMS, PARAMS.train.dev)]
 DRAWN = PARAMS.drawn
 
@@ -72,6 +73,20 @@ def needs(stage, **parts):
     return dict(seed=PARAMS.seed, code=provenance.code(f"pipeline.{stage}"), **values)
 
 
+def noise_of(name):
+    """The recordings of noise that the set `name` may use."""
+    split = PARAMS.scenes.sets[name].split
+    return list(map(local, layout.recordings(PARAMS.mix.noise, split)))
+
+
+def contents(of, *arguments):
+    """A digest by content, never by place: the same on every machine that has the same files."""
+    try:
+        return of(*arguments)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def scene_needs(wildcards):
     """Only what makes this shard's scenes: not the other sets, nor how many shards there are."""
     chosen = PARAMS.scenes.sets[wildcards.set]
@@ -79,10 +94,20 @@ def scene_needs(wildcards):
     return needs(
         "scenes",
         fs=PARAMS.fs,
-        scenes=PARAMS.scenes.model_dump(exclude={"sets"}, mode="json"),
+        scenes=PARAMS.scenes.model_dump(exclude={"sets", "measured"}, mode="json"),
         set=chosen.model_dump(exclude={"mixtures"}, mode="json"),
         ids=[ids.start, ids.stop],
+        **room_needs(chosen.measured, layout.scenes(wildcards.set, wildcards.shard)),
     )
+
+
+def room_needs(name, drawn):
+    """What scenes in a measured room depend on; `drawn`: the scenes, if they are there already."""
+    if name is None:
+        return {}
+    room = PARAMS.scenes.measured[name]
+    about = room.model_dump(exclude={"root", "training"}, mode="json")
+    return dict(room=about, responses=contents(measured_in, name, room, drawn))
 
 
 def mixtures_of(wildcards):
@@ -194,7 +219,12 @@ rule corpus:
     benchmark:
         layout.timing("corpus")
     params:
-        needs("corpus", fs=PARAMS.fs, corpus=PARAMS.corpus),
+        lambda wildcards: needs(
+            "corpus",
+            fs=PARAMS.fs,
+            corpus=PARAMS.corpus.model_dump(exclude={"librispeech": {"root"}}, mode="json"),
+            files=contents(corpora.listed, PARAMS.corpus, layout.CORPUS, layout.MANIFEST),
+        ),
     shell:
         STAGE + "corpus"
 
@@ -216,7 +246,7 @@ rule scenes:
 rule mix:
     input:
         layout.MANIFEST,
-        NOISE,
+        lambda wildcards: noise_of(wildcards.set),
         scenes="data/scenes/{set}/{shard}.jsonl",
     output:
         "data/mixtures/{set}/{shard}.tar",
@@ -245,7 +275,7 @@ rule respond:
 
 rule train:
     input:
-        [layout.MANIFEST, *NOISE] if DRAWN else [],
+        [layout.MANIFEST, *noise_of(PARAMS.train.train)] if DRAWN else [],
         TRAINING,
         started_by,
     output:
@@ -311,11 +341,16 @@ rule transcribe:
     benchmark:
         layout.timing("transcribe", "{method}", "{set}")
     params:
-        needs(
+        lambda wildcards: needs(
             "transcribe",
             fs=PARAMS.fs,
             transcribe=PARAMS.transcribe.model_dump(exclude={"methods"}),
             corpus=PARAMS.corpus.source,
+            weights=contents(
+                asr.weights,
+                PARAMS.transcribe.options,
+                layout.transcripts(wildcards.method, wildcards.set),
+            ),
         ),
     shell:
         STAGE + "transcribe {wildcards.method} {wildcards.set}"

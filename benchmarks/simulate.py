@@ -3,6 +3,7 @@
 import os
 import tempfile
 from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -11,13 +12,15 @@ import numpy as np
 import pyroomacoustics as pra
 import soundfile
 
+from ssml.config.mixtures import MixParams
 from ssml.config.names import RATE
 from ssml.config.params import load
-from ssml.config.sections import MixParams, RedrawParams
+from ssml.config.sections import RedrawParams
 from ssml.data import rooms, scenes
 from ssml.data.bank import Bank, encode_room
 from ssml.data.corpora import Utterance
 from ssml.data.shards import write_tar
+from ssml.files.io import sha256
 
 from .measure import in_turn, options, row, show
 
@@ -26,7 +29,7 @@ def people(K: int, seconds: float) -> list[Utterance]:
     """An utterance of each of K speakers."""
     samples = int(seconds * RATE)
     return [
-        Utterance("train", str(k), "", f"{k}-0-0", f"{k}.flac", samples, "", "0" * 64)
+        Utterance("train", str(k), "", f"{k}-0-0", f"{k}.flac", samples, "0" * 64, "")
         for k in range(K)
     ]
 
@@ -46,7 +49,10 @@ def bank(one: scenes.Scene, dry: np.ndarray, folder: Path) -> Bank:
         soundfile.write(folder / f"{k}.flac", speech, RATE)
     responses = rooms.by_speaker(rooms.responses(one, RATE, params.mix.max_order))
     write_tar(folder / "0000.tar", [(one.id, encode_room(one, responses))])
-    spoken = people(len(dry), dry.shape[1] / RATE)
+    spoken = [
+        replace(one, sha256=sha256(folder / one.path))
+        for one in people(len(dry), dry.shape[1] / RATE)
+    ]
     chosen = params.scenes.sets["train"].model_copy(update={"speakers": len(dry)})
     level, snr = params.scenes.level, params.scenes.snr
     redraw = RedrawParams(level=level, snr=snr, speed=(1, 1), tone=0)

@@ -3,7 +3,7 @@
 from pipeline.arguments import parse
 from ssml.config import layout
 from ssml.data import corpora
-from ssml.data.rooms import render
+from ssml.data.rooms import render, respond
 from ssml.data.scenes import read
 from ssml.data.shards import encode_mixture, write_tar
 from ssml.files.errors import run
@@ -25,6 +25,7 @@ def main() -> None:
                         scene,
                         [spoken[name] for name in scene.utterances],
                         root,
+                        respond(scene, params.scenes, params.mix.max_order, params.fs),
                         params.mix,
                         params.seed,
                         params.fs,

@@ -18,7 +18,7 @@ def main() -> None:
         # a failed separation is stored as silence
         failed = "not finite" if outcome.failed else failure(outcome.est)
         given = (params.fs, params.score.sdr_taps, params.score.pesq)
-        metrics = measure(outcome.est, outcome.ref, *given)
+        metrics = measure(outcome.est, outcome.ref, *given, outcome.early)
         for source, values in enumerate(metrics):
             row = {"id": id, "source": source, **values, "failure": failed}
             scores.append(row | conditions(outcome, source, params.fs))

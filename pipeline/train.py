@@ -49,7 +49,7 @@ def main() -> None:
         "data": digest([sha256(path) for path in paths])[:16],
     }
     if params.drawn:
-        heard = [layout.MANIFEST, *layout.recordings(params.mix.noise)]
+        heard = [layout.MANIFEST, *layout.recordings(params.mix.noise, known.split)]
         facts["drawn"] = digest([*map(sha256, heard), params.drawn])[:16]
     if start := layout.start(params, arguments.variant):
         facts["started"] = sha256(start)[:16]

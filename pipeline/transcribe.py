@@ -21,6 +21,7 @@ COLUMNS = (
     *("id", "source", "reference", "hypothesis", *COUNTS),
     *("nothing", "loop"),  # 1: no word was recognised; some words were repeated in a loop
     *("assigned", *(f"assigned_{name}" for name in COUNTS)),  # with the fewest word errors
+    "weights",  # digest of the recogniser's folder, where it has one
 )
 
 
@@ -31,7 +32,8 @@ def main() -> None:
     known = jsgf() if params.corpus.source == "synthetic" else None
     recogniser = asr.ASR[section.recogniser](grammar=known, **section.options)
     source = code(type(recogniser).__module__)
-    key = digest([section.recogniser, section.options, known, source])
+    weights = asr.weights(section.options)
+    key = digest([section.recogniser, section.options, known, source, weights])
     hear = CachedRecogniser(
         recogniser, layout.transcription_cache(arguments.method, arguments.set), key
     )
@@ -44,7 +46,8 @@ def main() -> None:
     for group in progress(groups, title, "batches"):
         texts = iter(hear.many([audio for outcome in group for audio in outcome.est], params.fs))
         for outcome in group:
-            rows += compare(outcome, [next(texts) for _ in outcome.est])
+            found_words = compare(outcome, [next(texts) for _ in outcome.est])
+            rows += [row | {"weights": weights} for row in found_words]
     write_table(layout.transcripts(arguments.method, arguments.set), rows, COLUMNS)
 
 

@@ -37,6 +37,15 @@ def librispeech() -> Path:
 
 
 @pytest.fixture(scope="session")
+def office() -> Path:
+    """A folder of measured responses; the test is skipped where there is none."""
+    for place in (os.environ.get("SSML_RESPONSES"), ROOT.parent / "shared/data/responses"):
+        if place and Path(place).is_dir():
+            return Path(place)
+    pytest.skip("needs measured responses: set SSML_RESPONSES to their folder")
+
+
+@pytest.fixture(scope="session")
 def real_mixture(librispeech) -> tuple[np.ndarray, np.ndarray]:
     """Two real speakers in a room: mixture (2, N) and references (2, N) in float64."""
     from ssml.config.params import load
@@ -49,6 +58,7 @@ def real_mixture(librispeech) -> tuple[np.ndarray, np.ndarray]:
     n_samples = 16000 * 5
     scene = Scene(
         id="real",
+        split="test",
         n_samples=n_samples,
         room=(6.0, 5.0, 3.0),
         t60=0.25,

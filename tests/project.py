@@ -67,9 +67,9 @@ class Project:
     def snakemake(self, *arguments: str, fails: bool = False) -> str:
         return self.run("snakemake", "--cores", "2", *arguments, fails=fails)
 
-    def jobs(self) -> dict[str, int]:
+    def jobs(self, *targets: str) -> dict[str, int]:
         """How many jobs of each rule Snakemake would run."""
-        return jobs(self.snakemake("-n"))
+        return jobs(self.snakemake("-n", "--", *targets))
 
     def commit(self, message: str) -> None:
         self.run("git", "add", "-A")

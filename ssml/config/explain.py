@@ -1,4 +1,4 @@
-"""What a key of a params file means: its docstring in `sections.py`, its type and its value."""
+"""What a key of a params file means: its docstring in its section, its type and its value."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -32,6 +32,7 @@ STAGES = (
 )
 
 MEASURING = STAGES[: STAGES.index("report")]  # those that make what a report shows
+SPLITS = ("train", "dev", "test")  # of speakers and of recorded noise
 NOISES = ("diffuse", "white")  # that need no recordings
 MIXTURE, REFERENCE = "mixture", "reference"  # pseudo-methods: nothing done, the clean images
 
@@ -124,15 +125,24 @@ def curves(method: str, name: str) -> Path:
     return Path(f"results/curves/{method}/{name}.csv")
 
 
-def recordings(noise: str) -> list[Path]:
-    """The files of `mix.noise` where that is a folder; raises `UserError` where that has none."""
+def recordings(noise: str, split: str | None = None) -> list[Path]:
+    """The files of `mix.noise` where that is a folder; of `split`, every third, or of all splits.
+
+    The splits train, dev and test share no file. Raises `UserError` where the folder has none, or
+    too few to share out.
+    """
     if noise in NOISES:
         return []
-    files = [path for kind in ("flac", "wav") for path in sorted(Path(noise).glob(f"*.{kind}"))]
+    files = sorted(path for kind in ("flac", "wav") for path in Path(noise).glob(f"*.{kind}"))
     if not files:
         known = ", ".join(NOISES)
         raise UserError(f"mix.noise: '{noise}' is neither {known}, nor a folder of recordings")
-    return files
+    if len(files) < len(SPLITS):
+        raise UserError(
+            f"mix.noise: '{noise}' holds {len(files)} recordings where {len(SPLITS)} are needed, "
+            f"one each for {', '.join(SPLITS)}; add more"
+        )
+    return files if split is None else files[SPLITS.index(split) :: len(SPLITS)]
 
 
 def transcripts(method: str, name: str) -> Path:

@@ -10,14 +10,13 @@ from pydantic import ValidationError, model_validator
 from ssml import pretrained
 from ssml.files.errors import UserError
 
+from .mixtures import MixParams, ScenesParams
 from .names import BOUND_NAMES, CLASSICAL_NAMES, Rate
 from .repeats import expand
 from .sections import (
     CorpusParams,
-    MixParams,
     Natural,
     ReportParams,
-    ScenesParams,
     ScoreParams,
     Section,
     SeparateParams,
@@ -63,6 +62,17 @@ class Params(Section):
         check("train.dev", self.train.dev, known)
         for name in self.separate.sets:
             check("separate.sets", name, known)
+        rooms = self.scenes.measured
+        for name, chosen in known.items():
+            if chosen.measured:
+                check(f"scenes.sets.{name}.measured", chosen.measured, rooms)
+        for key, name in (("train", self.train.train), ("dev", self.train.dev)):
+            measured = known[name].measured
+            if measured and not rooms[measured].training:
+                raise ValueError(
+                    f"train.{key}: '{name}' is of the measured room '{measured}', which is kept "
+                    f"for tests; name another set, or set scenes.measured.{measured}.training"
+                )
         if len({*self.separate.sets}) < len(self.separate.sets):
             raise ValueError("separate.sets: a set stands there twice; remove one")
         variants, devices = self.train.variants, self.train.devices

@@ -73,68 +73,6 @@ class CorpusParams(Section):
     librispeech: LibriSpeechParams
 
 
-class SetParams(Section):
-    """A set of mixtures.
-
-    `min` cuts utterances to the shortest, `max` pads them to the longest, `random` takes a part of
-    random length of each and pads that.
-    """
-
-    split: Literal["train", "dev", "test"]
-    """whose speakers talk"""
-    speakers: Annotated[int, Field(ge=2, le=8)]
-    """in each mixture, at as many microphones"""
-    mixtures: Count
-    """number"""
-    length: Literal["min", "max", "random"]
-    """see above"""
-    seconds: Range
-    """s; utterances outside are not used; longer ones are, and cut, but with max"""
-
-
-class ScenesParams(Section):
-    room_length: PositiveRange
-    """m"""
-    room_width: PositiveRange
-    """m"""
-    room_height: PositiveRange
-    """m"""
-    t60: PositiveRange
-    """reverberation time, s"""
-    array_jitter: NotNegative
-    """from the room's centre, in x and y, m"""
-    array_height: PositiveRange
-    """of the microphones above the floor, m"""
-    array_radius: PositiveRange
-    """of the sphere with the microphones, m"""
-    mic_spacing: Positive
-    """between microphones, m, at least"""
-    speaker_square: Positive
-    """side of the square around the centre, m"""
-    speaker_height: PositiveRange
-    """m"""
-    speaker_array: Positive
-    """from a speaker to the array, m, at least"""
-    speaker_spacing: Positive
-    """between speakers, m, at least"""
-    level: Range
-    """of each later speaker against the first, on the reverberant images, dB"""
-    snr: Range
-    """of the mixture against the noise, dB"""
-    tries: Count
-    """placements that are drawn before giving up"""
-    sets: dict[Name, SetParams]
-
-
-class MixParams(Section):
-    shard: Count
-    """mixtures in a file"""
-    max_order: Count
-    """highest order of reflection in the image source method"""
-    noise: str
-    """white, diffuse (speech-shaped), or a folder of recordings"""
-
-
 class StftParams(Section):
     n_fft: Annotated[int, Field(ge=64, multiple_of=2)]
     """window, samples"""

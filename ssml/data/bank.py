@@ -17,7 +17,8 @@ import numpy as np
 import soxr
 from scipy import fft
 
-from ssml.config.sections import RedrawParams, SetParams
+from ssml.config.mixtures import SetParams
+from ssml.config.sections import RedrawParams
 from ssml.files.errors import UserError
 from ssml.files.provenance import generator
 
@@ -89,7 +90,8 @@ class Bank:
             images = self._images(responses, n_samples, rng, voices)
         levels = (0.0, *rng.uniform(*self.redraw.level, len(images) - 1))
         snr = rng.uniform(*self.redraw.snr)
-        mixed = mixing.mix_at(images, levels, snr, self.noise, mics, rng, self.fs)
+        noise = self.noise, self.chosen.split
+        mixed = mixing.mix_at(images, levels, snr, *noise, mics, rng, self.fs)
         return mixed.images.sum(0) + mixed.noise, mixed.images[:, 0]
 
     def _images(

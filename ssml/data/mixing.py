@@ -42,19 +42,21 @@ def mix_at(
     levels: Sequence[float],
     snr: float,
     kind: str,
+    split: str,
     mics: np.ndarray,
     rng: np.random.Generator,
     fs: int,
 ) -> ImagesAndNoise:
     """Images (K, M, N), none of them silent, at `levels` in dB against the first, with noise.
 
-    Levels and `snr` in dB hold at the reference microphone; see `noise.at_microphones`.
+    Levels and `snr` in dB hold at the reference microphone. kind, split: of the noise, see
+    `noise.at_microphones`.
     """
     energy = np.mean(images[:, 0] ** 2, axis=-1)
     gains = np.sqrt(energy[0] / energy) * 10 ** (np.asarray(levels) / 20)
     images = images * gains[:, None, None]
     speech = images.sum(0)
-    field = noise.at_microphones(kind, mics, speech[0], rng, fs)
+    field = noise.at_microphones(kind, split, mics, speech[0], rng, fs)
     wanted = np.mean(speech[0] ** 2) * 10 ** (-snr / 10)
     field = field * np.sqrt(wanted / max(np.mean(field[0] ** 2), 1e-30))
     scale = PEAK / max(np.abs(speech + field).max(), np.abs(images[:, 0]).max())

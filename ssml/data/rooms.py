@@ -1,4 +1,8 @@
-"""Scene -> mixture by the image source method: the only module that imports pyroomacoustics."""
+"""Scene -> mixture, in a simulated or a measured room.
+
+The only module that imports pyroomacoustics: its image source method makes responses, and its
+Schroeder integration measures T60.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,26 +11,29 @@ from pathlib import Path
 import numpy as np
 import pyroomacoustics as pra
 
-from ssml.config.sections import MixParams
+from ssml.config.mixtures import MixParams, ScenesParams
 from ssml.files.errors import UserError
 from ssml.files.provenance import generator
 
+from . import measured
 from .corpora import Utterance, load
 from .mixing import convolve, mix_at, silent
 from .scenes import Scene
 from .shards import StoredMixture
 
+EARLY = 0.05  # s after the direct sound
+ONSET = 20  # dB below the peak: where a response begins (ISO 3382-1)
 pra.constants.set("num_threads", 1)  # the workflow runs as many processes as there are cores
 
 
 @dataclass(frozen=True)
-class SimulatedMixture:
+class Rendered:
     """A scene as audio: `mix = images.sum(0) + noise`."""
 
     images: np.ndarray  # (K, M, N) reverberant
     noise: np.ndarray  # (M, N)
-    anechoic: np.ndarray  # (K, N) direct path at the reference microphone
-    t60: float  # s, measured on the responses
+    early: np.ndarray  # (K, N) direct sound and 50 ms at the reference microphone
+    t60: float  # s, measured on the responses to the reference microphone, mean over the speakers
 
     @property
     def mix(self) -> np.ndarray:
@@ -37,6 +44,13 @@ class SimulatedMixture:
     def reverberant(self) -> np.ndarray:
         """The references: images at microphone 0, (K, N)."""
         return self.images[:, 0]
+
+
+def respond(scene: Scene, params: ScenesParams, max_order: int, fs: int) -> np.ndarray:
+    """Responses (K, M, L) of a scene: measured ones, or by the image source method."""
+    if scene.measured is None:
+        return by_speaker(responses(scene, fs, max_order))
+    return measured.responses(scene.measured, params.measured[scene.measured.room], fs)
 
 
 def responses(scene: Scene, fs: int, max_order: int) -> list[list[np.ndarray]]:
@@ -71,14 +85,37 @@ def by_speaker(rir: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     return np.array(padded).swapaxes(0, 1)
 
 
-def simulate(
-    scene: Scene, dry: np.ndarray, params: MixParams, seed: int, fs: int
-) -> SimulatedMixture:
-    """Render a scene from its dry utterances (K, N)."""
-    rir = responses(scene, fs, params.max_order)
+def early(response: np.ndarray, fs: int) -> np.ndarray:
+    """The early part of responses (..., L) at `fs` Hz: to 50 ms after the direct sound, then zeros.
+
+    The direct sound arrives where the level first comes within 20 dB of the response's peak.
+    """
+    level = np.abs(response)
+    onset = (level >= level.max(-1, keepdims=True) * 10 ** (-ONSET / 20)).argmax(-1)
+    kept = np.arange(response.shape[-1]) < onset[..., None] + int(EARLY * fs)
+    return response * kept
+
+
+def t60(response: np.ndarray, fs: int) -> float:
+    """T60 in s of a response (L,): Schroeder integration, a line from -5 to -35 dB (ISO 3382-1)."""
+    return float(pra.experimental.measure_rt60(response, fs, decay_db=30))
+
+
+def simulate(scene: Scene, dry: np.ndarray, params: MixParams, seed: int, fs: int) -> Rendered:
+    """Render a simulated scene from its dry utterances (K, N)."""
+    return record(scene, dry, by_speaker(responses(scene, fs, params.max_order)), params, seed, fs)
+
+
+def record(
+    scene: Scene, dry: np.ndarray, response: np.ndarray, params: MixParams, seed: int, fs: int
+) -> Rendered:
+    """Render a scene from its dry utterances (K, N) and responses (K, M, L).
+
+    Raises `UserError` where an utterance is silent.
+    """
     dry = dry.astype(np.float64)
-    images = convolve(dry, by_speaker(rir))
-    anechoic = convolve(dry, by_speaker(responses(scene, fs, 0)[:1]))[:, 0]
+    images = convolve(dry, response)
+    near = convolve(dry, early(response[:, :1], fs))[:, 0]
     for k in silent(images):
         raise UserError(
             f"{scene.utterances[k]}: is silent where scene {scene.id} uses it; replace the "
@@ -86,27 +123,27 @@ def simulate(
         )
     rng = generator(seed, "noise", scene.id)
     mics = np.array(scene.mics)
-    mixed = mix_at(images, scene.levels, scene.snr, params.noise, mics, rng, fs)
-    t60 = float(np.mean([pra.experimental.measure_rt60(h, fs, decay_db=30) for h in rir[0]]))
-    return SimulatedMixture(
-        mixed.images, mixed.noise, anechoic * mixed.gains[:, None], round(t60, 4)
-    )
+    noise = params.noise, scene.split
+    mixed = mix_at(images, scene.levels, scene.snr, *noise, mics, rng, fs)
+    mean = float(np.mean([t60(h, fs) for h in response[:, 0]]))
+    return Rendered(mixed.images, mixed.noise, near * mixed.gains[:, None], round(mean, 4))
 
 
 def render(
     scene: Scene,
     utterances: Sequence[Utterance],
     root: Path,
+    response: np.ndarray,
     params: MixParams,
     seed: int,
     fs: int,
 ) -> StoredMixture:
-    """Simulate `scene` with the audio of its utterances in the folder `root`, for a shard."""
+    """Record `scene` with the audio of its utterances in the folder `root`, for a shard."""
     dry = np.zeros((len(utterances), scene.n_samples), np.float32)
     for k, (utterance, (start, stop)) in enumerate(zip(utterances, scene.cuts, strict=True)):
         speech = load(utterance, root)[start:stop]
         dry[k, : len(speech)] = speech
-    mixture = simulate(scene, dry, params, seed, fs)
+    mixture = record(scene, dry, response, params, seed, fs)
     info = scene.to_json() | {
         "fs": fs,
         "t60_measured": mixture.t60,
@@ -114,4 +151,4 @@ def render(
         "sexes": [utterance.sex for utterance in utterances],
         "transcripts": [utterance.text for utterance in utterances],
     }
-    return StoredMixture(mixture.mix, mixture.reverberant, mixture.anechoic, info)
+    return StoredMixture(mixture.mix, mixture.reverberant, mixture.early, info)

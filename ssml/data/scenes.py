@@ -1,7 +1,8 @@
 """Utterances and parameters -> scenes: who speaks where, in which room. Numbers only.
 
-The ranges are those of `create_wsj1_2345_db`: see `params.yaml`, section `scenes`. Each scene has
-its own random generator, so it depends neither on other scenes nor on their order.
+A room is drawn, or sources and microphones of a measured one. The ranges are those of
+`create_wsj1_2345_db`: see `params.yaml`, section `scenes`. Each scene has its own random generator,
+so it depends neither on other scenes nor on their order.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ssml.config.sections import ScenesParams, SetParams
+from ssml.config.mixtures import MeasuredParams, ScenesParams, SetParams
 from ssml.files.errors import UserError
 from ssml.files.io import read_lines
 from ssml.files.provenance import generator
 
+from . import measured
 from .corpora import Utterance
+from .measured import Placement
 
 Point = tuple[float, float, float]
 WALL = 0.2  # m, least distance of speakers and microphones from the walls
@@ -24,30 +27,39 @@ WALL = 0.2  # m, least distance of speakers and microphones from the walls
 
 @dataclass(frozen=True)
 class Scene:
-    """The numbers that a mixture is simulated from; lengths in m, times in s, levels in dB."""
+    """The numbers that a mixture is made from; lengths in m, times in s, levels in dB.
+
+    A measured room has `measured` in place of a size, a T60 and positions of speakers.
+    """
 
     id: str
+    split: str  # train, dev or test
     n_samples: int
-    room: Point
-    t60: float
-    mics: tuple[Point, ...]  # M of them, the first is the reference
-    speakers: tuple[Point, ...]  # K positions
+    room: Point | None
+    t60: float | None  # nominal: what the simulation is asked for
+    mics: tuple[Point, ...]  # M of them, the first is the reference; relative in a measured room
+    speakers: tuple[Point, ...]  # K positions, or none
     utterances: tuple[str, ...]
     cuts: tuple[tuple[int, int], ...]  # first sample used of each utterance, and the one after
     levels: tuple[float, ...]  # against the first speaker, on the reverberant images
     snr: float
+    measured: Placement | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(self) | {"measured": self.measured and self.measured._asdict()}
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> "Scene":
         nested = ("mics", "speakers", "cuts")
-        fields: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
-        }
+        fields = _tuples(values)
         fields |= {k: tuple(tuple(inner) for inner in fields[k]) for k in nested}
+        if fields["measured"] is not None:
+            fields["measured"] = Placement(**_tuples(fields["measured"]))
         return Scene(**fields)
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 
 
 def read(path: Path | str) -> list[Scene]:
@@ -57,6 +69,18 @@ def read(path: Path | str) -> list[Scene]:
     except (AttributeError, KeyError, TypeError) as error:
         message = f"{path}: holds a line that is no scene ({error!r}); delete it and run again"
         raise UserError(message) from error
+
+
+def measured_in(name: str, room: MeasuredParams, path: Path) -> str:
+    """A digest of the responses of the measured room `name`, wherever they lie.
+
+    Without their folder, it is that of the scenes in `path`; '' without those, too.
+    """
+    folder = measured.folder(room)
+    if folder is not None and folder.is_dir():
+        return measured.survey(name, room).sha256
+    drawn = read(path) if path.exists() else []
+    return drawn[0].measured.sha256 if drawn and drawn[0].measured else ""
 
 
 def shard_ids(set_params: SetParams, shard: int, shard_size: int) -> range:
@@ -71,22 +95,29 @@ def draw(
     """Draw scene number `index` of the set `name`.
 
     Raises `UserError` if the split has too few speakers with fitting utterances, or if no room
-    satisfies the constraints within `params.tries` (it names the one that failed most).
+    satisfies the constraints within `params.tries` (it names the one that failed most), or where a
+    measured room cannot be read or is too small.
     """
     chosen = params.sets[name]
     id = f"{name}-{index:06d}"
     rng = generator(seed, "scene", id)
     picks = pick(pool(name, chosen, utterances, fs), chosen.speakers, rng)
     n_samples, cuts = cut(chosen, picks, fs, rng)
-    room, mics, speakers = _place(params, chosen.speakers, rng, id)
+    if chosen.measured:
+        known = params.measured[chosen.measured]
+        placed, mics = measured.place(chosen.measured, known, chosen.speakers, rng)
+        where: dict[str, Any] = {"room": None, "speakers": (), "measured": placed}
+    else:
+        room, mics, speakers = _place(params, chosen.speakers, rng, id)
+        where = {"room": _point(room), "speakers": tuple(map(_point, speakers))}
     levels = (0.0, *rng.uniform(*params.level, chosen.speakers - 1))
     return Scene(
         id=id,
+        split=chosen.split,
         n_samples=n_samples,
-        room=_point(room),
-        t60=round(rng.uniform(*params.t60), 4),
+        t60=None if chosen.measured else round(rng.uniform(*params.t60), 4),
         mics=tuple(map(_point, mics)),
-        speakers=tuple(map(_point, speakers)),
+        **where,
         utterances=tuple(pick.utterance for pick in picks),
         cuts=cuts,
         levels=tuple(round(float(level), 3) for level in levels),

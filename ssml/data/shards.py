@@ -20,7 +20,7 @@ class StoredMixture(NamedTuple):
 
     mix: np.ndarray  # (M, N)
     reverberant: np.ndarray  # (K, N), the references
-    anechoic: np.ndarray  # (K, N)
+    early: np.ndarray  # (K, N), direct sound and 50 ms
     info: dict[str, Any]
 
 
@@ -43,7 +43,7 @@ def encode_mixture(example: StoredMixture, fs: int) -> dict[str, bytes]:
     return {
         "mix.flac": encode_flac(example.mix, fs),
         "reverberant.flac": encode_flac(example.reverberant, fs),
-        "anechoic.flac": encode_flac(example.anechoic, fs),
+        "early.flac": encode_flac(example.early, fs),
         "json": json.dumps(example.info, sort_keys=True).encode(),
     }
 
@@ -119,13 +119,13 @@ class ShardReader:
     def __getitem__(self, index: int) -> StoredMixture:
         shard, key = self.keys[index]
         tar = self.tars[shard]
-        mix, reverberant, anechoic = (
-            tar.audio(key, f"{part}.flac", self.fs) for part in ("mix", "reverberant", "anechoic")
+        mix, reverberant, early = (
+            tar.audio(key, f"{part}.flac", self.fs) for part in ("mix", "reverberant", "early")
         )
-        if not mix.shape[1:] == reverberant.shape[1:] == anechoic.shape[1:]:
+        if not mix.shape[1:] == reverberant.shape[1:] == early.shape[1:]:
             message = f"{tar.path}: the parts of {key} differ in length; delete it and run again"
             raise UserError(message)
-        return StoredMixture(mix, reverberant, anechoic, tar.json(key))
+        return StoredMixture(mix, reverberant, early, tar.json(key))
 
     def __iter__(self) -> Iterator[StoredMixture]:
         return (self[index] for index in range(len(self)))

@@ -2,9 +2,9 @@
 
 **The reference of a source** is its reverberant image at the reference microphone (the first), as
 long as the mixture and without noise: what a perfect separation that leaves the room as it is would
-give. Every metric, loss and claim of this project is against it; the anechoic image is stored too,
-and used by none. Estimates come in the order of the references, so no metric chooses a permutation
-of its own.
+give. Every metric, loss and claim of this project is against it, but for `si_sdr_early`, which is
+against the direct sound and the reflections of the first 50 ms. Estimates come in the order of the
+references, so no metric chooses a permutation of its own.
 
 The packages that compute metrics are imported where they are used: the report needs only names.
 """
@@ -88,7 +88,7 @@ def pesq(est: np.ndarray, ref: np.ndarray, fs: int, taps: int) -> dict[str, np.n
 
 PESQ_BANDS = {16000: "wb", 8000: "nb"}
 METRICS: dict[str, Metric] = {"si_sdr": si_sdr, "bss_eval": bss_eval, "stoi": stoi, "pesq": pesq}
-COLUMNS = ("si_sdr", "sdr", "sir", "sar", "stoi", "pesq")
+COLUMNS = ("si_sdr", "sdr", "sir", "sar", "stoi", "pesq", "si_sdr_early")
 
 
 def failure(est: np.ndarray) -> Literal["", "not finite", "silent"]:
@@ -99,15 +99,23 @@ def failure(est: np.ndarray) -> Literal["", "not finite", "silent"]:
 
 
 def measure(
-    est: np.ndarray, ref: np.ndarray, fs: int, taps: int, pesq: bool = False
+    est: np.ndarray,
+    ref: np.ndarray,
+    fs: int,
+    taps: int,
+    pesq: bool = False,
+    early: np.ndarray | None = None,
 ) -> list[dict[str, float]]:
     """Every metric of every source, one dict a source; all nan where one estimate is a failure.
 
-    pesq: measure PESQ too; otherwise it is nan.
+    pesq: measure PESQ too; otherwise it is nan. early: the early images (K, N); without them
+    `si_sdr_early` is nan.
     """
     columns = dict.fromkeys(COLUMNS, np.full(len(est), np.nan))
     if not failure(est):
         for name, metric in METRICS.items():
             if pesq or name != "pesq":
                 columns |= metric(est, ref, fs, taps)
+        if early is not None:
+            columns["si_sdr_early"] = si_sdr(est, early, fs, taps)["si_sdr"]
     return [{key: float(columns[key][k]) for key in COLUMNS} for k in range(len(est))]

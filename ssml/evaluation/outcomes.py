@@ -12,7 +12,7 @@ from ssml.config import layout
 from ssml.config.params import Params
 from ssml.data.shards import ShardReader, Tar
 
-CONDITIONS = ("t60", "overlap", "distance", "level", "snr", "speaker", "sex")
+CONDITIONS = ("t60", "t60_nominal", "overlap", "distance", "level", "snr", "speaker", "sex")
 FRAME = 0.032  # s
 ACTIVE = 40  # dB by which a frame with speech may be below the speaker's loudest frame
 
@@ -23,6 +23,7 @@ class Outcome(NamedTuple):
     info: dict[str, Any]  # of the mixture
     est: np.ndarray  # (K, N)
     ref: np.ndarray  # (K, N)
+    early: np.ndarray  # (K, N), of the references: the direct sound and 50 ms
     curve: dict[int, list[float]]  # of `methods.Separated`; empty for pseudo-methods
     failed: bool
 
@@ -52,22 +53,29 @@ def outcomes(
         if stored is None:
             clean = method == layout.REFERENCE
             est = ref if clean else np.repeat(example.mix[:1], len(ref), axis=0)
-            yield Outcome(example.info, est, ref, {}, False)
+            yield Outcome(example.info, est, ref, example.early, {}, False)
             continue
         notes = stored.json(key)
         est = stored.audio(key, "est.flac", params.fs) / notes["gain"]
         curve = {int(iteration): values for iteration, values in notes["si_sdr"].items()}
-        yield Outcome(example.info, est, ref, curve, notes["failed"])
+        yield Outcome(example.info, est, ref, example.early, curve, notes["failed"])
 
 
 def conditions(outcome: Outcome, source: int, fs: int) -> dict[str, Any]:
-    """`CONDITIONS` of one source: measured T60 in s, distance to microphone 0 in m, dB."""
-    info = outcome.info
-    place, mic = np.array(info["speakers"][source]), np.array(info["mics"][0])
+    """`CONDITIONS` of one source: T60 in s, distance to microphone 0 in m, dB.
+
+    `t60` is measured; `t60_nominal` is what a simulation was asked for. A measured room has neither
+    that nor distances: they are nan.
+    """
+    info, distance = outcome.info, float("nan")
+    if info["speakers"]:
+        place, mic = np.array(info["speakers"][source]), np.array(info["mics"][0])
+        distance = round(float(np.linalg.norm(place - mic)), 4)
     return {
         "t60": info["t60_measured"],
+        "t60_nominal": float("nan") if info["t60"] is None else info["t60"],
         "overlap": round(overlap(outcome.ref, fs), 4),
-        "distance": round(float(np.linalg.norm(place - mic)), 4),
+        "distance": distance,
         "level": info["levels"][source],
         "snr": info["snr"],
         "speaker": info["speaker_ids"][source],

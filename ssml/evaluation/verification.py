@@ -58,7 +58,8 @@ def differences(params: Params, chosen: list[tuple[str, str, str]]) -> tuple[int
         }
         for outcome in outcomes(params, method, name, only=ids):
             given = (params.fs, params.score.sdr_taps, params.score.pesq)
-            for source, values in enumerate(measure(outcome.est, outcome.ref, *given)):
+            measured = measure(outcome.est, outcome.ref, *given, outcome.early)
+            for source, values in enumerate(measured):
                 row = rows[outcome.info["id"], source]
                 for metric in COLUMNS:
                     table = float(row[metric] or math.nan)

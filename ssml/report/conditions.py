@@ -39,7 +39,7 @@ class Condition(NamedTuple):
 
 # column -> title, meaning, unit, digits
 CONTINUOUS = {
-    "t60": ("Reverberation", "T60 as measured on the simulated room", "s", 2),
+    "t60": ("Reverberation", "T60 as measured on the responses of the room", "s", 2),
     "overlap": (
         "Overlap",
         "of the time in which anyone talks, the part in which two or more do",
@@ -86,8 +86,10 @@ def _improvement(results: Results, test_set: str, method: str, ids: list[str]) -
 
 
 def _bins(scores: Scores, key: str, unit: str, digits: int) -> list[Split]:
-    """Mixtures of equal values share a bin, whose label is its range."""
+    """Mixtures of equal values share a bin, whose label is its range; none where one is unknown."""
     values = SCALE.get(key, 1.0) * scores.columns[key]
+    if not np.isfinite(values).all():
+        return []
     edges = np.quantile(values, np.arange(1, BINS) / BINS)
     place = np.searchsorted(edges, values, side="left")
     splits = []

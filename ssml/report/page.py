@@ -27,7 +27,7 @@ from .transcripts import RATES, RULE, in_words
 
 # quantity -> factor, digits, which is best
 SHOWN: dict[str, tuple[float, int, Callable[..., float]]] = {
-    **dict.fromkeys(("si_sdr", "si_sdri", "sdr", "sir", "sar"), (1, 1, max)),
+    **dict.fromkeys(("si_sdr", "si_sdri", "si_sdr_early", "sdr", "sir", "sar"), (1, 1, max)),
     **dict.fromkeys(("stoi", "pesq"), (1, 2, max)),
     **dict.fromkeys(RATES, (100, 0, min)),
 }
@@ -192,7 +192,8 @@ def _facts(params: Params) -> list[tuple[str, str]]:
     return [
         ("Corpus", params.corpus.source),
         ("Training", f"{trained.mixtures} mixtures of {trained.speakers} speakers"),
-        ("Rooms", f"T60 {low:g} to {high:g} s, noise {params.mix.noise}"),
+        ("Simulated rooms", f"nominal T60 {low:g} to {high:g} s; measured: beside each set"),
+        ("Noise", params.mix.noise),
         ("Iterations", ", ".join(map(str, iterations))),
         ("STFT of the classical models", f"{stft.n_fft} samples, hop {stft.hop}, {params.fs} Hz"),
         ("Recogniser", recogniser(params)),

@@ -31,15 +31,31 @@ def tables(found: Results) -> dict[str, Rows]:
 
 
 def origin(found: Results) -> dict[str, str]:
-    """Seed, sizes and versions of this run."""
+    """Seed, sizes, conditions and versions of this run."""
     sizes = [f"{len(found.scores[layout.MIXTURE, name].ids)} in {name}" for name in found.sets]
     heard = found.params.transcribe.mixtures
     sizes += [f"the first {heard} of each transcribed"] if heard else []
     return {
         "seed": str(found.params.seed),
         "mixtures": ", ".join(sizes),
+        "conditions": surroundings(found),
         "versions": versions(),
     }
+
+
+def surroundings(found: Results) -> str:
+    """The T60 measured in each kind of room, the noise, and the length of the utterances."""
+    scenes = found.params.scenes
+    t60: dict[str, list[float]] = {}
+    for name in found.sets:
+        place = scenes.sets[name].measured or "simulated rooms"
+        t60.setdefault(place, []).extend(found.scores[layout.MIXTURE, name].columns["t60"])
+    parts = [f"{min(x):.2f} to {max(x):.2f} s in {place}" for place, x in t60.items()]
+    seconds = [value for name in found.sets for value in scenes.sets[name].seconds]
+    return (
+        f"measured T60 {', '.join(parts)}, noise {scenes.snr[0]:g} to {scenes.snr[1]:g} dB below, "
+        f"{min(seconds):g} to {max(seconds):g} s of speech"
+    )
 
 
 def versions() -> str:

@@ -18,8 +18,11 @@ from .results import METRICS, Results
 from .transcripts import RATES, RULE, Heard, in_words, total
 
 ERRORS = WordErrors._fields[1:]  # kinds
-# si_sdri: SI-SDR less the mixture's
-QUANTITIES = ("si_sdr", "si_sdri", "sdr", "sir", "sar", "stoi", "pesq", *RATES)
+# si_sdri: SI-SDR less the mixture's; si_sdr_early: against the early images
+QUANTITIES = (
+    *("si_sdr", "si_sdri", "si_sdr_early", "sdr", "sir", "sar", "stoi", "pesq"),
+    *RATES,
+)
 COLUMNS = (
     *("set", "n_src", "method", "model", "rule", "iterations", "mixtures", "failures"),
     *(f"{name}{end}" for name in QUANTITIES for end in ("", "_low", "_high")),
@@ -41,6 +44,7 @@ class Row(NamedTuple):
     failures: int | None
     si_sdr: Interval | None  # dB
     si_sdri: Interval | None  # dB, paired
+    si_sdr_early: Interval | None  # dB
     sdr: Interval | None  # dB
     sir: Interval | None  # dB
     sar: Interval | None  # dB
@@ -80,6 +84,7 @@ class Row(NamedTuple):
         named = {
             "SI-SDR dB": self.si_sdr,
             "SI-SDR improvement dB": self.si_sdri,
+            "SI-SDR early dB": self.si_sdr_early,
             "SDR dB": self.sdr,
             "SIR dB": self.sir,
             "SAR dB": self.sar,

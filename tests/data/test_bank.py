@@ -11,6 +11,7 @@ from ssml.data.rooms import by_speaker, responses, simulate
 from ssml.data.scenes import draw
 from ssml.data.shards import write_tar
 from ssml.files.errors import UserError
+from ssml.files.io import sha256
 from tests.conftest import ROOT
 
 FS = 16000
@@ -30,9 +31,8 @@ def bank(tmp_path_factory):
         audio = 0.1 * np.cos(2 * np.pi * (300 + 200 * i) * np.arange(4 * FS) / FS)
         audio *= random.uniform(0.5, 1, 4 * FS)
         soundfile.write(folder / f"{name}.flac", audio, FS)
-        utterances.append(
-            Utterance("train", name, "F", name, f"{name}.flac", 4 * FS, "TEXT", "0" * 64)
-        )
+        sha = sha256(folder / f"{name}.flac")
+        utterances.append(Utterance("train", name, "F", name, f"{name}.flac", 4 * FS, sha, "TEXT"))
     scenes = [draw("train", i, SCENES, 1, utterances, FS) for i in range(3)]
     items = ((s.id, encode_room(s, by_speaker(responses(s, FS, 10)))) for s in scenes)
     write_tar(folder / "0000.tar", items)

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
-import soundfile
 
 from ssml.config.params import load
+from ssml.data import rooms
 from ssml.data.mixing import PEAK
-from ssml.data.noise import diffuse
-from ssml.data.rooms import responses, simulate
+from ssml.data.rooms import by_speaker, responses, simulate
 from ssml.data.scenes import Scene
 from ssml.files.errors import UserError
 from tests.conftest import ROOT
@@ -14,6 +13,7 @@ FS = 16000
 PARAMS = load(ROOT / "params.yaml").mix
 SCENE = Scene(
     id="x",
+    split="test",
     n_samples=FS,
     room=(6.0, 5.0, 3.0),
     t60=0.3,
@@ -46,49 +46,40 @@ def test_images_and_noise_sum_to_the_mixture_within_full_scale(mixture):
     assert np.abs(mixture.mix).max() <= PEAK + 1e-9
 
 
-def test_measured_t60_is_near_the_requested_one(mixture):
-    assert 0.5 * SCENE.t60 < mixture.t60 < 1.5 * SCENE.t60
+@pytest.mark.parametrize("t60", [0.15, 0.4, 0.9])
+def test_t60_of_a_known_decay(t60):
+    time = np.arange(FS) / FS
+    noise = np.random.default_rng(0).standard_normal(FS)
+    assert rooms.t60(noise * 10 ** (-3 * time / t60), FS) == pytest.approx(t60, rel=0.1)
 
 
-def test_anechoic_image_is_the_direct_path(mixture):
-    """It arrives after distance / c, and the reverberant response has its peak."""
+def test_t60_is_measured_and_not_the_nominal_one(mixture):
+    found = [rooms.t60(h, FS) for h in by_speaker(responses(SCENE, FS, PARAMS.max_order))[:, 0]]
+    assert mixture.t60 == pytest.approx(np.mean(found), abs=1e-4)
+    assert mixture.t60 != SCENE.t60 and 0.5 * SCENE.t60 < mixture.t60 < 1.5 * SCENE.t60
+
+
+def test_the_early_image_is_the_direct_sound_and_fifty_milliseconds(mixture):
+    """The direct sound arrives after distance / c; what comes 50 ms later is left out."""
     for k, position in enumerate(SCENE.speakers):
         delay = np.linalg.norm(np.subtract(position, SCENE.mics[0])) / 343 * FS
-        lag = np.argmax(np.correlate(mixture.anechoic[k], DRY[k], "full")) - (FS - 1)
-        assert lag == pytest.approx(delay + 40, abs=2)  # 40: half the fractional-delay filter
-    full, direct = (responses(SCENE, FS, order)[0][0] for order in (40, 0))
-    assert full[direct.argmax()] == pytest.approx(direct.max(), rel=0.15)
+        full = responses(SCENE, FS, PARAMS.max_order)[0][k]
+        near = rooms.early(full, FS)
+        last = np.flatnonzero(near)[-1]
+        # 40: half the fractional-delay filter, whose main lobe is some samples wide
+        assert last == pytest.approx(delay + 40 + rooms.EARLY * FS, abs=4)
+        assert np.array_equal(near[: last + 1], full[: last + 1]) and not near[last + 1 :].any()
+        image = np.convolve(DRY[k], near)[:FS]
+        gain = (image @ mixture.early[k]) / (image @ image)
+        np.testing.assert_allclose(mixture.early[k], gain * image, atol=1e-9)
+        reverberant = np.convolve(DRY[k], full)[:FS]
+        np.testing.assert_allclose(mixture.reverberant[k], gain * reverberant, atol=1e-9)
 
 
 def test_the_same_seed_gives_the_same_samples():
     again = [simulate(SCENE, DRY, PARAMS, 1, FS).mix for _ in range(2)]
     assert np.array_equal(*again)
     assert not np.array_equal(again[0], simulate(SCENE, DRY, PARAMS, 2, FS).mix)
-
-
-def test_diffuse_noise_has_the_coherence_of_a_spherical_field():
-    speech = np.random.default_rng(1).standard_normal(20 * FS)
-    noise = diffuse(np.array(SCENE.mics), speech, np.random.default_rng(2), FS)
-    frames = noise[:, : 20 * FS // 256 * 256].reshape(2, -1, 256) * np.hanning(256)
-    spectra = np.fft.rfft(frames)
-    cross = (spectra[0] * spectra[1].conj()).mean(0)
-    found = (cross / np.sqrt((abs(spectra) ** 2).mean(1).prod(0))).real
-    frequency = np.fft.rfftfreq(256, 1 / FS)
-    expected = np.sinc(2 * frequency * 0.1 / 343)
-    assert np.abs(found - expected)[2:-2].mean() < 0.1
-
-
-def test_a_folder_of_recordings_is_noise_too(tmp_path):
-    recording = 0.1 * np.random.default_rng(3).standard_normal(FS // 2)
-    soundfile.write(tmp_path / "hum.flac", recording, FS)
-    params = PARAMS.model_copy(update={"noise": str(tmp_path)})
-    mixture = simulate(SCENE, DRY, params, 1, FS)
-    assert decibels(mixture.images.sum(0)[0], mixture.noise[0]) == pytest.approx(20, abs=1e-6)
-
-
-def test_a_folder_without_recordings_is_an_error(tmp_path):
-    with pytest.raises(UserError, match="mix.noise"):
-        simulate(SCENE, DRY, PARAMS.model_copy(update={"noise": str(tmp_path)}), 1, FS)
 
 
 def test_an_impossible_t60_is_an_error_that_names_the_scene():

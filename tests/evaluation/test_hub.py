@@ -1,12 +1,11 @@
 """The real way from a folder of weights to words, with tiny models that the tests build."""
 
-import json
-
 import numpy as np
 import pytest
 
 from ssml.evaluation import asr
 from ssml.files.errors import UserError
+from tests.networks import wav2vec
 
 transformers = pytest.importorskip("transformers", reason="needs the extra [asr]")
 ctranslate2 = pytest.importorskip("ctranslate2", reason="needs the extra [asr]")
@@ -15,38 +14,11 @@ MARKS = [
     *("<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|translate|>", "<|transcribe|>"),
     *("<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"),
 ]  # of every Whisper; marks of time follow them
-LETTERS = ["<pad>", "<s>", "</s>", "<unk>", "|", "A", "B", "C", "D"]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A wav2vec 2.0 of random weights with its letters and features, by `save_pretrained`."""
-    import torch
-
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("hub") / "tiny"
-    folder.mkdir()
-    (folder / "vocab.json").write_text(json.dumps({x: i for i, x in enumerate(LETTERS)}))
-    tokenizer = transformers.Wav2Vec2CTCTokenizer(str(folder / "vocab.json"))
-    features = transformers.Wav2Vec2FeatureExtractor(return_attention_mask=True)
-    transformers.Wav2Vec2Processor(features, tokenizer).save_pretrained(folder)
-    config = transformers.Wav2Vec2Config(
-        vocab_size=len(LETTERS),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        conv_dim=(16, 16),
-        conv_kernel=(10, 8),
-        conv_stride=(40, 8),
-        num_feat_extract_layers=2,
-        num_conv_pos_embeddings=8,
-        num_conv_pos_embedding_groups=2,
-        feat_extract_norm="layer",
-        do_stable_layer_norm=True,
-    )
-    transformers.Wav2Vec2ForCTC(config).save_pretrained(folder)
-    return folder
+    return wav2vec(tmp_path_factory.mktemp("hub") / "tiny")
 
 
 @pytest.fixture(scope="module")

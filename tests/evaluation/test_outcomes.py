@@ -34,6 +34,7 @@ def test_overlap_of_silence_is_none():
 
 def test_conditions_are_those_of_the_source():
     info = {
+        "t60": 0.25,
         "t60_measured": 0.3,
         "mics": [[0, 0, 1], [9, 9, 9]],
         "speakers": [[3, 4, 1], [0, 0, 2]],
@@ -43,11 +44,25 @@ def test_conditions_are_those_of_the_source():
         "sexes": ["F", "M"],
     }
     ref = np.stack([speech(seed=0), speech(seed=1)])
-    outcome = outcomes.Outcome(info, ref, ref, [], False)
+    outcome = outcomes.Outcome(info, ref, ref, ref, {}, False)
     first, second = (outcomes.conditions(outcome, k, FS) for k in range(2))
     assert tuple(first) == outcomes.CONDITIONS
     assert (first["distance"], second["distance"]) == (5.0, 1.0)
     assert (second["level"], second["speaker"], second["sex"]) == (-2.0, "b", "M")
+    assert (first["t60"], first["t60_nominal"]) == (0.3, 0.25)
+    measured = outcome._replace(info=info | {"t60": None, "speakers": []})
+    found = outcomes.conditions(measured, 1, FS)
+    assert found["t60"] == 0.3 and np.isnan([found["t60_nominal"], found["distance"]]).all()
+
+
+def test_the_early_image_has_a_si_sdr_of_its_own():
+    early = np.stack([speech(seed=0), speech(seed=1)])
+    late = np.roll(early, FS // 10, axis=1)
+    ref = early + 0.5 * late
+    (first, *_) = metrics.measure(ref, ref, FS, 32, early=early)
+    assert first["si_sdr"] > 60
+    assert first["si_sdr_early"] == pytest.approx(20 * np.log10(2), abs=0.5)
+    assert np.isnan(metrics.measure(ref, ref, FS, 32)[0]["si_sdr_early"])
 
 
 def test_stoi_is_one_for_the_reference_and_falls_with_noise():

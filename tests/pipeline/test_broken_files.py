@@ -28,6 +28,7 @@ from tests.conftest import ROOT, speechlike, tiny_model
 
 SCENE = {
     "id": "m-0",
+    "split": "test",
     "n_samples": 9,
     "room": [5, 5, 3],
     "t60": 0.3,

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 import yaml
 
+from ssml.config.layout import SPLITS
 from ssml.files import errors
 from tests.conftest import ROOT
 from tests.project import Project, checkout
@@ -20,8 +21,10 @@ def test_nothing_trained_nothing_heard_and_noise_that_was_recorded(tmp_path):
     """Both drivers take it; other recordings make other mixtures, other STFTs not all methods."""
     project = checkout(tmp_path / "project")
     (project.folder / "noise").mkdir()
-    recording, random = project.folder / "noise/hum.wav", np.random.default_rng(0)
-    soundfile.write(recording, 0.1 * random.standard_normal((40000, 3)), 16000)
+    random = np.random.default_rng(0)
+    recordings = [project.folder / f"noise/{i}-{split}.wav" for i, split in enumerate(SPLITS)]
+    for recording in recordings:
+        soundfile.write(recording, 0.1 * random.standard_normal((40000, 3)), 16000)
     path = project.folder / "params.yaml"
     values = yaml.safe_load(path.read_text())
     long = {"n_fft": 1024, "hop": 256}
@@ -38,9 +41,16 @@ def test_nothing_trained_nothing_heard_and_noise_that_was_recorded(tmp_path):
     values["separate"]["stft"] = long
     path.write_text(yaml.safe_dump(values, sort_keys=False))
     assert project.jobs()["separate"] == 1
-    soundfile.write(recording, 0.1 * random.standard_normal((40000, 3)), 16000)
-    assert project.jobs()["mix"] == 2
-    recording.unlink()
+    mixed = []
+    for recording in recordings:
+        data = recording.read_bytes()
+        soundfile.write(recording, 0.1 * random.standard_normal((40000, 3)), 16000)
+        mixed.append(project.jobs().get("mix", 0))
+        recording.write_bytes(data)
+    assert mixed == [0, 0, 2]  # train, dev, test: of which only the last is asked for
+    recordings[0].unlink()
+    assert "'noise' holds 2 recordings where 3 are needed" in project.snakemake("-n", fails=True)
+    shutil.rmtree(project.folder / "noise")
     assert "mix.noise: 'noise' is neither diffuse, white" in project.snakemake("-n", fails=True)
 
 

@@ -1,5 +1,6 @@
 """Corpora of utterances: `CORPORA[source](section, seed, root)` prepares one and lists it."""
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields
@@ -11,6 +12,7 @@ from ssml.config.names import RATE
 from ssml.config.sections import CorpusParams
 from ssml.files import io
 from ssml.files.errors import UserError
+from ssml.files.provenance import digest
 
 from . import librispeech, synthetic
 from .utterance import Utterance
@@ -45,6 +47,25 @@ def root(corpus: CorpusParams, folder: Path) -> Path:
     return Path(given)
 
 
+def listed(corpus: CorpusParams, folder: Path, manifest: Path) -> str:
+    """A digest of which files of LibriSpeech the section chooses, wherever they lie.
+
+    Their contents are in the manifest, and are compared with it where audio is read. Without
+    LibriSpeech's folder, the files are those of the manifest; '' without that, too, and for a
+    corpus that is generated or downloaded.
+    """
+    params = corpus.librispeech
+    if corpus.source != "librispeech" or params.download:
+        return ""
+    try:
+        base = root(corpus, folder)
+    except UserError:  # made elsewhere, or the stage says what is missing
+        paths = [item.path for item in read_manifest(manifest)] if manifest.exists() else []
+    else:
+        paths = [path.relative_to(base).as_posix() for path in librispeech.files(params, base)]
+    return digest(sorted(paths)) if paths else ""
+
+
 def write_manifest(path: Path | str, utterances: Iterable[Utterance]) -> None:
     """Write `utterances` as CSV, sorted by split and id."""
     ordered = sorted(utterances, key=lambda item: (item.split, item.utterance))
@@ -71,21 +92,25 @@ def read_manifest(path: Path | str) -> list[Utterance]:
 
 
 _AGAIN = "delete it and run the corpus stage again"
+CHANGED = "put the file back, or run the corpus stage again: snakemake -R corpus"
 
 
 def load(utterance: Utterance, root: Path) -> np.ndarray:
     """The audio as float32 (samples,) at 16 kHz.
 
-    Raises `UserError` where the file is missing, corrupt or not mono, or its rate or length is not
-    that of the manifest.
+    Raises `UserError` where the file is missing, corrupt or not mono, its rate or length is not
+    that of the manifest, or its SHA-256 is another.
     """
     path = Path(root) / utterance.path
-    audio, _ = io.read_audio(path, RATE)
+    data = io.read_bytes(path)
+    audio, _ = io.read_audio(data, RATE, str(path))
     if len(audio) != 1:
         raise UserError(f"{path}: has {len(audio)} channels where one is needed; replace the file")
     if audio.shape[1] != utterance.samples:
         raise UserError(
             f"{path}: has {audio.shape[1]} samples where the manifest says {utterance.samples}; "
-            "run the corpus stage again"
+            f"{CHANGED}"
         )
+    if hashlib.sha256(data).hexdigest() != utterance.sha256:
+        raise UserError(f"{path}: its SHA-256 is not that of the manifest; {CHANGED}")
     return audio[0]

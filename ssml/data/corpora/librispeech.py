@@ -26,19 +26,12 @@ def prepare(corpus: CorpusParams, seed: int, root: Path) -> list[Utterance]:
     """
     params = corpus.librispeech
     root = Path(root)
-    subsets = {"train": params.train, "dev": params.dev, "test": params.test}
-    _check(params, subsets)
+    subsets = _subsets(params)
     if params.download:
         for subset in {name: None for names in subsets.values() for name in names}:
             if not (root / subset).is_dir():
                 fetch(subset, root)
-    found = [
-        path
-        for split, names in subsets.items()
-        for name in names
-        for path in _files(root, name, split)
-    ]
-    chosen = _listed(found, params.utterances)
+    chosen = files(params, root)
     split_of = {name: split for split, names in subsets.items() for name in names}
     sexes, transcripts = _sexes(root), _transcripts({path.parent for path in chosen})
     utterances = [
@@ -51,7 +44,23 @@ def prepare(corpus: CorpusParams, seed: int, root: Path) -> list[Utterance]:
     return utterances
 
 
-def _check(params: LibriSpeechParams, subsets: dict[str, list[str]]) -> None:
+def files(params: LibriSpeechParams, root: Path) -> list[Path]:
+    """The audio files in the folder `root` that the section chooses.
+
+    Raises `UserError` for a subset or an id that is missing.
+    """
+    found = [
+        path
+        for split, names in _subsets(params).items()
+        for name in names
+        for path in _files(root, name, split)
+    ]
+    return _listed(found, params.utterances)
+
+
+def _subsets(params: LibriSpeechParams) -> dict[str, list[str]]:
+    """The names of each split's subsets, of which none is there twice."""
+    subsets = {"train": params.train, "dev": params.dev, "test": params.test}
     names = [name for subset in subsets.values() for name in subset]
     for name in names:
         if names.count(name) > 1:
@@ -63,6 +72,7 @@ def _check(params: LibriSpeechParams, subsets: dict[str, list[str]]) -> None:
     for split in ("train", "test"):
         if not subsets[split]:
             raise UserError(f"{KEY}.{split}: empty; name at least one subset")
+    return subsets
 
 
 def _files(root: Path, subset: str, split: str) -> list[Path]:

@@ -73,7 +73,7 @@ def test_a_missing_manifest(tmp_path):
 def test_load_gives_the_samples_as_float32(tmp_path):
     audio = np.round(np.linspace(-0.5, 0.5, 100) * 2**15) / 2**15
     io.write_bytes(tmp_path / ITEM.path, io.encode_flac(audio, 16000))
-    loaded = corpora.load(ITEM, tmp_path)
+    loaded = corpora.load(replace(ITEM, sha256=io.sha256(tmp_path / ITEM.path)), tmp_path)
     assert loaded.dtype == np.float32
     np.testing.assert_array_equal(loaded, audio.astype(np.float32))
 
@@ -81,7 +81,7 @@ def test_load_gives_the_samples_as_float32(tmp_path):
 @pytest.mark.parametrize(
     "data, match",
     [
-        (None, "cannot be read as audio"),
+        (None, "cannot be read"),
         (b"fLaC nonsense", "cannot be read as audio"),
         (io.encode_flac(np.zeros(100), 8000), "8000 Hz"),
         (io.encode_flac(np.zeros((2, 100)), 16000), "2 channels"),
@@ -93,6 +93,16 @@ def test_load_names_the_file_it_cannot_use(tmp_path, data, match):
         io.write_bytes(tmp_path / ITEM.path, data)
     with pytest.raises(UserError, match=f"1-2-0003.flac: .*{match}"):
         corpora.load(ITEM, tmp_path)
+
+
+def test_audio_that_was_swapped_for_audio_of_equal_length_is_an_error(tmp_path):
+    path, random = tmp_path / ITEM.path, np.random.default_rng(0)
+    io.write_bytes(path, io.encode_flac(0.1 * random.standard_normal(100), 16000))
+    item = replace(ITEM, sha256=io.sha256(path))
+    assert len(corpora.load(item, tmp_path)) == 100
+    io.write_bytes(path, io.encode_flac(0.1 * random.standard_normal(100), 16000))
+    with pytest.raises(UserError, match=r"1-2-0003.flac: its SHA-256 is not .*; put the file back"):
+        corpora.load(item, tmp_path)
 
 
 def section(source: str, root: str | None = None, download: bool = False) -> CorpusParams:
