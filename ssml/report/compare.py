@@ -31,6 +31,7 @@ SHOWN = (
     "stoi",
     "pesq",
 )  # what any two methods are compared by, beside the capped WER
+AT_MOST_ONE = ("wer_capped", "wer_without_insertions")
 Pair = tuple[float, float | None, float | None, float | None]  # mean, low, high, p; None: unknown
 
 
@@ -58,7 +59,11 @@ def mean(results: Results, metric: str, test_set: str, method: str) -> Interval:
 def rate(results: Results, test_set: str, method: str, kind: str = "wer_capped") -> Interval | None:
     """Pooled word error rate of a kind of `RATES`, 1 is all; None if not transcribed."""
     found = counts(results, test_set, method, kind)
-    return rate_interval(found, results.talkers(test_set)) if found else None
+    if not found:
+        return None
+    interval = rate_interval(found, results.talkers(test_set))
+    # of at most one error a word, neither the rate nor its bounds are above 1
+    return interval._replace(high=min(interval.high, 1.0)) if kind in AT_MOST_ONE else interval
 
 
 def difference(results: Results, metric: str, test_set: str, a: str, b: str) -> Interval:

@@ -51,6 +51,22 @@ def row_of(found: results.Results, method: str) -> tables.Row:
     return next(row for row in tables.summarise(found) if row.method == method)
 
 
+def test_rates_of_at_most_one_error_a_word_have_bounds_up_to_1(tmp_path):
+    chosen = fake.settings(mixtures=4, sets=["test2"])
+    fake.write(tmp_path, chosen, wer=dict.fromkeys(fake.WER, 0.9))
+
+    def spoil(rows):
+        for row in rows[2:]:  # of the first mixture, all is recognised
+            row["insertions"] = "30"
+
+    fake.edit(tmp_path / "results/transcripts/laplace-iss/test2.csv", spoil)
+    row = row_of(results.read(chosen, tmp_path), "laplace-iss")
+    assert row.wer and row.wer_capped and row.wer_without_insertions
+    assert row.wer.high > 1 and row.wer.low < row.wer.mean
+    for interval in (row.wer_capped, row.wer_without_insertions):
+        assert interval.low < interval.mean <= interval.high <= 1
+
+
 def test_a_loop_neither_dethrones_a_rival_nor_weighs_for_the_claim(looping):
     row = row_of(looping, "gauss-iss")
     assert row.wer and row.wer_capped and row.wer_without_insertions and row.cpwer
