@@ -53,7 +53,7 @@ class Scene:
         nested = ("mics", "speakers", "cuts")
         fields = _tuples(values)
         fields |= {k: tuple(tuple(inner) for inner in fields[k]) for k in nested}
-        if fields["measured"] is not None:
+        if fields.get("measured") is not None:
             fields["measured"] = Placement(**_tuples(fields["measured"]))
         return Scene(**fields)
 
