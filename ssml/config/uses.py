@@ -8,12 +8,12 @@ from pathlib import Path
 
 import yaml
 
-from ssml.files import own, provenance
+from ssml.files import provenance
 from ssml.files.errors import UserError
 from ssml.files.io import read_json
 
 from . import layout
-from .names import BOUND_NAMES, CLASSICAL_NAMES
+from .names import CLASSICAL_NAMES
 from .params import Params
 from .sections import MethodParams
 
@@ -57,9 +57,9 @@ def _of_method(params: Params, method: MethodParams) -> Uses:
         found["NETWORKS"] = [params.train.variants[method.model].network["name"]]
     elif method.network:
         found["NETWORKS"] = [method.network]
-    elif method.model not in BOUND_NAMES:
+    elif path := layout.model_of(method):
         try:
-            card = read_json(layout.model_of(method).with_suffix(".json"))
+            card = read_json(path.with_suffix(".json"))
             found["NETWORKS"] = [card["network"]["name"]]
         except (UserError, KeyError, TypeError, AttributeError):
             del found["NETWORKS"]  # unknown until it is there: any

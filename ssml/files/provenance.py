@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import own, sources
-from .sources import ALL, Chosen
+from .scopes import ALL
+from .sources import Chosen
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +21,7 @@ ASIDE = (
     "ssml.files.progress",
     "ssml.files.errors",
     "ssml.files.sources",
+    "ssml.files.scopes",
     "ssml.config.uses",
 )  # say what happens, change no result
 # the dicts of which a job uses some entries only; what serves the others is no part of its digest
@@ -62,12 +64,7 @@ def file(module: str) -> Path | None:
 
 def _source(module: str) -> sources.Source | None:
     path = file(module)
-    return path and sources.read(path, module, CHOICES.get(module, ()))
-
-
-def _is_sliced(module: str) -> bool:
-    """Whether only those parts of `module` count that something needs."""
-    return module in CHOICES or not is_packaged(module)
+    return path and sources.read(path, module, CHOICES.get(module) if is_packaged(module) else ())
 
 
 def _counted(module: str, chosen: Chosen = NONE) -> dict[str, str]:
@@ -86,7 +83,7 @@ def _counted(module: str, chosen: Chosen = NONE) -> dict[str, str]:
         source = _source(name)
         if source is None or name in PACKAGES or name.startswith(ASIDE):
             continue
-        if _is_sliced(name):
+        if name in CHOICES or not is_packaged(name):  # only what something needs of it counts
             parts = source.live(wanted[name], chosen)
             found[name] = "".join(part.text for part in parts) + source.data
             imports = [one for part in parts for one in part.imports]

@@ -11,11 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .scopes import ALL, names_read
+
 # beside code, but none: a model, its card and its results, which are inputs where they are read
 OTHERS = {".py", ".pyc", ".md", ".safetensors", ".json", ".csv"}
-ALL = "*"
 REACHING = {"globals", "locals", "vars", "eval", "exec", "__import__"}  # any name, unseen here
-
 Chosen = Mapping[str, Collection[str]]  # name of a dict -> its keys in use; a dict not there: all
 
 
@@ -73,7 +73,9 @@ def _in_use(part: Part, chosen: Chosen) -> bool:
 
 
 @cache
-def _read(path: Path, module: str, choices: frozenset[str], written: int) -> Source:
+def _read(
+    path: Path, module: str, choices: frozenset[str] | None, state: tuple[int, int]
+) -> Source:
     tree = ast.parse(path.read_bytes(), str(path))
     is_package = path.name == "__init__.py"
     package = module if is_package else module.rpartition(".")[0]
@@ -89,14 +91,19 @@ def _read(path: Path, module: str, choices: frozenset[str], written: int) -> Sou
             if file.is_file() and file.suffix not in OTHERS:
                 data += file.name + hashlib.sha256(file.read_bytes()).hexdigest()
     run = _Run().visit(tree)
-    used = _used(run)
-    parts = tuple(_parts(run, package, used, choices, is_package))
+    used = names_read(run)
+    parts = () if choices is None else tuple(_parts(run, package, used, choices, is_package))
     return Source(text, data, tuple(_imports(run, package)), parts, used)
 
 
-def read(path: Path, module: str, choices: Collection[str] = ()) -> Source:
-    """Read the file of `module`, whose dicts `choices` count by their entries in use."""
-    return _read(path, module, frozenset(choices), path.stat().st_mtime_ns)
+def read(path: Path, module: str, choices: Collection[str] | None) -> Source:
+    """Read the file of `module`.
+
+    choices: its dicts of which only the entries in use count; None: it is read without parts.
+    """
+    found = path.stat()
+    names = None if choices is None else frozenset(choices)
+    return _read(path, module, names, (found.st_mtime_ns, found.st_size))
 
 
 class _Run(ast.NodeTransformer):
@@ -126,32 +133,14 @@ def _imports(tree: ast.AST, package: str) -> Iterator[Import]:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 # `import a.b` binds a, by which all of a.b may be reached
-                yield Import(alias.name, None, alias.asname or ALL)
+                bound = ALL if "." in alias.name else alias.name
+                yield Import(alias.name, None, alias.asname or bound)
         elif isinstance(node, ast.ImportFrom):
             parents = package.split(".")
             base = ".".join(parents[: len(parents) - node.level + 1]) if node.level else ""
             base = ".".join(filter(None, [base, node.module or ""]))
             for alias in node.names:
                 yield Import(base, alias.name, alias.asname or alias.name)
-
-
-def _used(tree: ast.AST) -> dict[str, frozenset[str]]:
-    """The attributes of each name that are read; `ALL` where the name stands for itself too."""
-    found: dict[str, set[str]] = {}
-    owners: set[ast.AST] = set()
-    for node in ast.walk(tree):
-        match node:
-            case ast.Attribute(value=ast.Name() as name, attr=attribute):
-                found.setdefault(name.id, set()).add(attribute)
-                owners.add(name)
-            case ast.Name() as name if name not in owners:
-                found.setdefault(name.id, set()).add(ALL)
-            case ast.Global(names=names) | ast.Nonlocal(names=names):
-                for one in names:
-                    found.setdefault(one, set()).add(ALL)
-            case _:
-                pass
-    return {name: frozenset(attributes) for name, attributes in found.items()}
 
 
 def _parts(
@@ -182,7 +171,7 @@ def _parts(
 
 
 def _part(node: ast.AST, package: str, names: frozenset[str], key: str | None = None) -> Part:
-    needs = frozenset(_used(node))
+    needs = frozenset(names_read(node))
     return Part(as_text(node), names, needs, tuple(_imports(node, package)), key)
 
 

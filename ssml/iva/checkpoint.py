@@ -52,7 +52,7 @@ def build(args: Mapping[str, Any], bins: int, find: Callable[[str], Any] = own.b
     """
     if not isinstance(args, Mapping):
         raise UserError(f"network: {args!r} is no mapping with a name")
-    name, rest = args.get("name"), {k: v for k, v in args.items() if k != "name"}
+    name, rest = args.get("name", ""), {k: v for k, v in args.items() if k != "name"}
     if name in NETWORKS:
         return _made(NETWORKS[name], bins, rest)
     if not own.is_own(name):
@@ -88,9 +88,8 @@ def _check_weights(name: str, network: nn.Module, bins: int) -> None:
     try:
         inspect.signature(network.forward).bind(power, None)
     except TypeError as error:
-        raise UserError(
-            f"network.name: {name}.forward takes no (power, memory): {error}"
-        ) from error
+        wrong = f"network.name: {name}.forward does not take (power, memory): {error}"
+        raise UserError(wrong) from error
     given = network.eval()(power, None)
     network.train()
     U = given[0] if isinstance(given, tuple) and len(given) == 2 else None

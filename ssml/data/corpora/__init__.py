@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def prepare(corpus: CorpusParams, seed: int, root: Path) -> list[Utterance]:
     """
     if corpus.source in CORPORA:
         return CORPORA[corpus.source](corpus, seed, root)
-    make = own.bring(corpus.source)
+    make: Any = own.bring(corpus.source)
     options = {key: value for key, value in corpus.options.items() if key != "root"}
     if not callable(make):
         kind = type(make).__name__
@@ -40,9 +41,9 @@ def prepare(corpus: CorpusParams, seed: int, root: Path) -> list[Utterance]:
         inspect.signature(make).bind(corpus, seed, root, **options)
     except TypeError as error:
         raise UserError(f"corpus.options: {corpus.source}: {error}") from error
-    found = list(make(corpus, seed, root, **options))
-    if not all(isinstance(one, Utterance) for one in found):
-        raise UserError(f"corpus.source: {corpus.source} gave what is no Utterance")
+    found: Any = make(corpus, seed, root, **options)
+    if not isinstance(found, list) or not all(isinstance(one, Utterance) for one in found):
+        raise UserError(f"corpus.source: {corpus.source} gave no list of Utterance")
     return found
 
 
