@@ -75,13 +75,16 @@ def _together(parts: Iterable[Uses]) -> Uses:
 
 def own_files(params: Params, stages: Iterable[str]) -> list[Path]:
     """The user's own files that jobs of `stages` run, relative to the working folder."""
+    if not params.own:
+        return []
     found = (provenance.own_files(f"pipeline.{one}", uses(params, one)) for one in stages)
     return sorted({path for files in found for path in files})
 
 
 def check_watched(params: Params, stage: str, path: Path | str = "dvc.yaml") -> None:
     """A `UserError` where DVC runs `stage` and would not see a change of an own file in it."""
-    deps = yaml.safe_load(Path(path).read_text())["stages"][stage]["deps"]
-    for file in own_files(params, BELOW[stage]):
+    files = own_files(params, BELOW.get(stage, ()))
+    deps = yaml.safe_load(Path(path).read_text())["stages"][stage]["deps"] if files else []
+    for file in files:
         if not {str(file), *map(str, file.parents)} & {*deps}:
             raise UserError(f"{path}: does not name {file}; add it to the deps of '{stage}'")
