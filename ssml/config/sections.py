@@ -233,7 +233,7 @@ class MethodParams(Section):
     stft: StftParams | None = None
     """of a model that is not learned; null: that of all methods"""
     options: dict[str, Any] = Field(default_factory=dict)
-    """of a classical model: rank, alike and floor of nmf, floor of laplace and gauss; of an own one"""
+    """of a classical model (rank, alike, floor of nmf; floor of laplace, gauss) or of an own one"""
     repeats: str | None = None
     """the method whose model was trained with another seed; `train.seeds` sets it"""
     network: str | None = None
