@@ -16,6 +16,12 @@ USED = {
     "CORPORA": ["synthetic"],
     "ASR": ["pocketsphinx"],
 }
+DICTS = {  # that `ssml.config.uses` knows the entries of
+    "corpus": ["CORPORA"],
+    "train": ["NETWORKS", "LOSSES", "UPDATES"],
+    "separate": ["NETWORKS", "CLASSICAL", "UPDATES"],
+    "transcribe": ["ASR"],
+}
 MODELS, LOSSES = "ssml/iva/models/__init__.py", "ssml/iva/losses.py"
 CORPORA, ASR = "ssml/data/corpora/__init__.py", "ssml/evaluation/asr/__init__.py"
 UPDATES, NAMES = "ssml/iva/updates/__init__.py", "ssml/config/names.py"
@@ -50,9 +56,14 @@ def code(copy, monkeypatch):
 
 
 def digests(**chosen):
-    """Of every stage, with `USED` but for the `chosen` entries."""
+    """Of every stage, with what of `USED` it uses, but for the `chosen` entries."""
     used = USED | {name: [entry] for name, entry in chosen.items()}
-    return {stage: provenance.code(f"pipeline.{stage}", used) for stage in STAGES}
+    return {
+        stage: provenance.code(
+            f"pipeline.{stage}", {key: used[key] for key in DICTS.get(stage, ())}
+        )
+        for stage in STAGES
+    }
 
 
 def changed(before, after):
