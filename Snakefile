@@ -8,6 +8,7 @@ the digest of the code that its result depends on: a change of anything else doe
 import os
 import shlex
 import sys
+from functools import cache
 
 from snakemake.exceptions import WorkflowError
 
@@ -15,6 +16,7 @@ sys.path.insert(0, workflow.basedir)
 
 from ssml.config import layout
 from ssml.config.params import load
+from ssml.config.uses import check_watched, own_files, uses
 from ssml.data import corpora
 from ssml.data.scenes import measured_in, shard_ids
 from ssml.evaluation import asr
@@ -33,6 +35,8 @@ if config:
 try:
     PARAMS = load("params.yaml")
     layout.recordings(PARAMS.mix.noise)
+    if "DVC_STAGE" in os.environ:
+        check_watched(PARAMS, os.environ["DVC_STAGE"])
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -41,6 +45,8 @@ os.environ["SSML_PROGRESS"] = "lines"
 os.environ["DVC_NO_ANALYTICS"] = os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 # by name: a path in the command would make an environment in another folder rerun everything
 os.environ["SSML_PYTHON"] = sys.executable
+OWN = own_files(PARAMS, layout.MEASURING)
+os.environ["SSML_OWN"] = " ".join(sorted({path.parts[0] for path in OWN}))
 STAGE = '"$SSML_PYTHON" -m pipeline.'
 STORE = workflow.storage_settings
 if STORE.default_storage_provider:  # an object store's files lie below this folder meanwhile
@@ -48,8 +54,10 @@ if STORE.default_storage_provider:  # an object store's files lie below this fol
     HOME /= STORE.default_storage_prefix.partition("://")[2]
     HOME = quoted(HOME)
     CODE = '"$PYTHONPATH/presets" "$PYTHONPATH/ssml"'
+    OWN_CODE = 'for part in $SSML_OWN; do ln -sfn "$PWD/$part" ' + f"{HOME}; done"
     STAGE = (
-        f"mkdir -p {HOME} && cp params.yaml {HOME} && ln -sfn {CODE} {HOME} && cd {HOME} && {STAGE}"
+        f"mkdir -p {HOME} && cp params.yaml {HOME} && ln -sfn {CODE} {HOME} && {OWN_CODE} && "
+        f"cd {HOME} && {STAGE}"
     )
 
 SETS = PARAMS.separate.sets
@@ -64,13 +72,19 @@ TRAINING = [*layout.training(PARAMS), *layout.shards(PARAMS, PARAMS.train.dev)]
 DRAWN = PARAMS.drawn
 
 
-def needs(stage, **parts):
-    """What a stage's result depends on beside its inputs."""
+@cache
+def code(stage, name=None):
+    """The digest of the code that a job uses: of all networks, say, that of its own."""
+    return provenance.code(f"pipeline.{stage}", uses(PARAMS, stage, name))
+
+
+def needs(stage, name=None, **parts):
+    """What a job's result depends on beside its inputs; name: of its variant or method."""
     values = {
         key: part.model_dump(mode="json") if hasattr(part, "model_dump") else part
         for key, part in parts.items()
     }
-    return dict(seed=PARAMS.seed, code=provenance.code(f"pipeline.{stage}"), **values)
+    return dict(seed=PARAMS.seed, code=code(stage, name), **values)
 
 
 def noise_of(name):
@@ -289,6 +303,7 @@ rule train:
     params:
         lambda wildcards: needs(
             "train",
+            wildcards.variant,
             fs=PARAMS.fs,
             redraw=DRAWN,
             variant=PARAMS.train.variants[wildcards.variant],
@@ -309,6 +324,7 @@ rule separate:
     params:
         lambda wildcards: needs(
             "separate",
+            wildcards.method,
             fs=PARAMS.fs,
             method=PARAMS.separate.methods[wildcards.method],
             stft=stft_of(wildcards),
@@ -385,7 +401,7 @@ rule report:
     benchmark:
         layout.timing("report")
     params:
-        needs("report", everything=PARAMS, codes=provenance.codes(layout.MEASURING)),
+        needs("report", everything=PARAMS, codes={stage: code(stage) for stage in layout.MEASURING}),
     shell:
         STAGE + "report"
 

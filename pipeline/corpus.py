@@ -16,7 +16,7 @@ def main() -> None:
     """Prepare the corpus that the params file names."""
     params, _ = parse(__doc__)
     root = corpora.root(params.corpus, layout.CORPUS)
-    utterances = corpora.CORPORA[params.corpus.source](params.corpus, params.seed, root)
+    utterances = corpora.prepare(params.corpus, params.seed, root)
     corpora.write_manifest(layout.MANIFEST, utterances)
     speakers = {item.speaker for item in utterances}
     print(f"{len(utterances)} utterances of {len(speakers)} speakers in {root}")

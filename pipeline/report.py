@@ -6,6 +6,7 @@ reports/figures/.
 
 from pipeline.arguments import parse
 from ssml.config import layout, params
+from ssml.config.uses import uses
 from ssml.files import io, provenance
 from ssml.files.errors import run
 from ssml.report import claims, page, pictures, results, tables
@@ -34,10 +35,11 @@ def main() -> None:
 
 def digests(chosen: params.Params) -> dict[str, str]:
     """What the numbers depend on: parameters, data, and each stage's code; no commit, no time."""
+    stages = {stage: uses(chosen, stage) for stage in layout.MEASURING}
     return {
         "Parameters": provenance.digest(chosen.model_dump(mode="json"))[:16],
         "Corpus manifest": io.sha256(layout.MANIFEST)[:16],
-    } | {f"Code of {name}": code for name, code in provenance.codes(layout.MEASURING).items()}
+    } | {f"Code of {name}": code for name, code in provenance.codes(stages).items()}
 
 
 if __name__ == "__main__":

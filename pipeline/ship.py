@@ -14,7 +14,7 @@ from ssml.config import layout
 from ssml.config.params import Params
 from ssml.config.sections import MethodParams
 from ssml.data import corpora
-from ssml.files import io
+from ssml.files import io, own
 from ssml.files.errors import UserError, run
 from ssml.iva import checkpoint
 
@@ -37,6 +37,9 @@ def main() -> None:
 
 def ship(params: Params, variant: str, folder: Path) -> Path:
     """Write the model into `folder`, with a card of its data, budget and limits."""
+    chosen = params.train.variants.get(variant)
+    if chosen and own.is_own(chosen.network["name"]):
+        own.bring(chosen.network["name"])
     trained = checkpoint.load(layout.model(variant))
     tensors = {key: to_half(key, value) for key, value in trained.network.state_dict().items()}
     path = folder / f"{variant}.safetensors"
@@ -61,6 +64,8 @@ def about(params: Params, variant: str, card: dict[str, Any]) -> dict[str, Any]:
     pool = [one for one in corpora.read_manifest(layout.MANIFEST) if one.split == chosen.split]
     speakers = len({one.speaker for one in pool})
     low, high = card["iterations"]
+    name = card["network"]["name"]
+    needed = [f"Needs own code that is not in the package: {name}."] if own.is_own(name) else []
     return {
         "corpus": params.corpus.source,
         "speakers": speakers,
@@ -76,6 +81,7 @@ def about(params: Params, variant: str, card: dict[str, Any]) -> dict[str, Any]:
             f"Trained through {low} to {high} iterations of {card['rule']}: for other rules, more "
             "iterations and more speakers see its results.",
             f"Needs its own STFT, {card['stft']['n_fft']}/{card['stft']['hop']}.",
+            *needed,
         ],
     }
 
@@ -84,7 +90,7 @@ def budget(params: Params, variant: str, card: dict[str, Any]) -> str:
     """Steps and hours of this training and of those that it started from."""
     cards, earlier = [card], ""
     while variant in params.train.variants and (path := layout.start(params, variant)):
-        before = checkpoint.load(path).card
+        before = io.read_json(path.with_suffix(".json"))
         if "budget" in before:  # of a model that was shipped: all of it
             earlier = f"{before['budget']}; then "
             break

@@ -9,6 +9,7 @@ from ssml import tracking
 from ssml.config import layout
 from ssml.config.names import REACHED
 from ssml.config.params import Params
+from ssml.config.uses import uses
 from ssml.data import bank, corpora
 from ssml.data.bank import Bank
 from ssml.data.shards import Batch, ShardReader, draw_batch
@@ -69,7 +70,7 @@ def train(share: Share, params: Params, name: str, facts: dict[str, Any]) -> Non
     # other mixtures than the model had that it starts from
     seed = int(digest([variant.seed, facts["started"]])[:8], 16) if start else variant.seed
     trainer = Trainer(variant, seed, params.fs, share.device(), share, begin)
-    source = code("pipeline.train")
+    source = code("pipeline.train", uses(params, "train", name))
     key = digest([facts, source])
     resume(trainer, layout.checkpoint(name), key)
     if not share.first:

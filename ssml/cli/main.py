@@ -164,6 +164,7 @@ def separate(
     page: Annotated[
         bool, Option("--page", help="Write OUT/index.html: players, spectrograms and figures.")
     ] = False,
+    own_modules: models.Own = None,
     force: Annotated[bool, Option("--force", help="Replace outputs that exist.")] = False,
     debug: Annotated[bool, Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
@@ -177,6 +178,7 @@ def separate(
         raise UserError(f"--block: {block} s is not within 1..86400")
     options: dict[str, Any] = {"rule": rule, "n_iter": iterations, "n_src": sources}
     options |= {"n_fft": n_fft, "hop": hop, "mic": mic - 1}
+    models.bring(own_modules)
     separator = _separators(models.resolve(model), _device(device), options)
     paths = recordings.find(inputs)
     target = recordings.Target(out, format, force)

@@ -8,10 +8,15 @@ import typer
 
 from ssml import pretrained
 from ssml.config import layout, names
+from ssml.files import own
 from ssml.files.errors import UserError
 from ssml.files.io import read_json, read_table
 
 Option = typer.Option
+Own = Annotated[
+    list[str] | None,
+    Option("--own", metavar="MODULE", help="A module in this folder with the model's network."),
+]
 # stated here, not in the classes: the list must not wait for torch
 CLASSICAL = {
     "laplace": "one weight a frame, 1 / (2 |Y|): heavy tails",
@@ -30,15 +35,23 @@ def resolve(model: str) -> str:
     return str(trained) if not known and trained.is_file() else model
 
 
+def bring(modules: list[str] | None) -> None:
+    """Import what `--own` names: a card alone has no code imported."""
+    for module in modules or []:
+        own.bring_module(module.removesuffix(".py"))
+
+
 def models(
     name: Annotated[
         str | None, typer.Argument(help="A source model, by name or path: print its card.")
     ] = None,
+    own_modules: Own = None,
 ) -> None:
     """List the source models, or print the card of one.
 
     Example: ssml models learned-sdr
     """
+    bring(own_modules)
     if name in CLASSICAL:
         print(_line(name, CLASSICAL[name]))
     elif name is not None:
@@ -114,6 +127,7 @@ def export(
         int | None, Option(help="Iterations of AuxIVA; by default the card's.")
     ] = None,
     sources: Annotated[int, Option(help="Sources, and microphones.")] = 2,
+    own_modules: Own = None,
     force: Annotated[bool, Option("--force", help="Replace a file that exists.")] = False,
     debug: Annotated[bool, Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
@@ -128,6 +142,7 @@ def export(
         raise UserError(f"{out} exists already; --force replaces it")
     if model in CLASSICAL:
         raise UserError(f"{model}: only trained models can be exported; see `ssml models`")
+    bring(own_modules)
     from ssml.iva import checkpoint
     from ssml.separation import export as exporting
     from ssml.separation.models import find_model

@@ -76,7 +76,7 @@ def model(variant: str) -> Path:
 
 def model_of(method: MethodParams) -> Path | None:
     """The trained model that `method` uses; None where its model is not a learned one."""
-    if method.model in (*CLASSICAL_NAMES, *BOUND_NAMES):
+    if method.is_own or method.model in (*CLASSICAL_NAMES, *BOUND_NAMES):
         return None
     return Path(method.model) if method.is_path else model(method.model)
 

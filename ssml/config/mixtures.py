@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .sections import Count, Name, NotNegative, Positive, PositiveRange, Range, Section
+from .fields import Count, Name, NotNegative, Positive, PositiveRange, Range, Section
 
 
 class MeasuredParams(Section):

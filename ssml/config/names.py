@@ -1,8 +1,8 @@
 """Facts that every stage shares: the sampling rate, and the names in parameters and the command.
 
-The names are those of `UPDATES`, `LOSSES`, `CLASSICAL`, `NETWORKS` and `ASR`. They are stated here
-too, so that a wrong name is an error before any job starts, and without importing torch. A test
-compares both.
+The names are those of `UPDATES`, `LOSSES`, `CLASSICAL`, `NETWORKS`, `CORPORA` and `ASR`. They are
+stated here too, so that a wrong name is an error before any job starts, and without importing
+torch. A test compares both. A new name reruns nothing: see `CHOICES` in `ssml.files.provenance`.
 """
 
 from typing import Literal, get_args
@@ -13,10 +13,13 @@ RuleName = Literal["iss", "iss-6-sweeps", "ip", "ip2"]
 LossName = Literal["sdr", "coherence"]
 NetworkName = Literal["glu", "gru", "dilated", "banded"]
 ClassicalName = Literal["laplace", "gauss", "nmf"]
+CorpusName = Literal["synthetic", "librispeech"]
 BoundName = Literal["true-source", "least-squares"]
 RecogniserName = Literal["pocketsphinx", "faster-whisper", "transformers"]
 CLASSICAL_NAMES: tuple[str, ...] = get_args(ClassicalName)
 # in a trained model's card, what the training came to; all else there is what it was given
 REACHED = ("parameters", "dev_si_sdr", "skipped")
 NETWORK_NAMES: tuple[str, ...] = get_args(NetworkName)
+LOSS_NAMES: tuple[str, ...] = get_args(LossName)
+CORPUS_NAMES: tuple[str, ...] = get_args(CorpusName)
 BOUND_NAMES: tuple[str, ...] = get_args(BoundName)

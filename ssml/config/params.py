@@ -8,17 +8,17 @@ import yaml
 from pydantic import ValidationError, model_validator
 
 from ssml import pretrained
+from ssml.files import own
 from ssml.files.errors import UserError
 
+from .fields import Natural, Section
 from .mixtures import MixParams, ScenesParams
 from .names import BOUND_NAMES, CLASSICAL_NAMES, Rate
 from .repeats import expand
 from .sections import (
     CorpusParams,
-    Natural,
     ReportParams,
     ScoreParams,
-    Section,
     SeparateParams,
     TrackParams,
     TrainParams,
@@ -48,6 +48,28 @@ class Params(Section):
             return []
         chosen = self.scenes.sets[self.train.train].model_dump(mode="json")
         return [chosen, self.mix.noise, self.train.redraw.model_dump(mode="json")]
+
+    @property
+    def own(self) -> dict[str, str]:
+        """Key -> `module:name` of every own network, loss, source model and corpus."""
+        named = {"corpus.source": self.corpus.source}
+        for name, variant in self.train.variants.items():
+            named[f"train.variants.{name}.network.name"] = variant.network["name"]
+            named[f"train.variants.{name}.loss"] = variant.loss
+        for name, method in self.separate.methods.items():
+            named[f"separate.methods.{name}.model"] = method.model
+            named[f"separate.methods.{name}.network"] = method.network or ""
+        return {key: name for key, name in named.items() if own.is_own(name)}
+
+    @model_validator(mode="after")
+    def own_code_exists(self):
+        """Every own part is there, in the working folder."""
+        for key, name in self.own.items():
+            try:
+                own.check(name)
+            except UserError as error:
+                raise ValueError(f"{key}: {error}") from None
+        return self
 
     @model_validator(mode="after")
     def names_exist(self):
@@ -93,16 +115,24 @@ class Params(Section):
                 if start in before:
                     raise ValueError(f"train.variants.{name}.start: '{start}' leads back to it")
                 before, start = before | {start}, variants[start].start
+        if self.corpus.options and not own.is_own(self.corpus.source):
+            raise ValueError("corpus.options: only of an own corpus; remove them")
         methods = self.separate.methods
         for reserved in {"mixture", "reference"} & methods.keys():
             raise ValueError(f"separate.methods.{reserved}: the name is taken; choose another")
         models = {*CLASSICAL_NAMES, *BOUND_NAMES, *self.train.variants}
         for name, method in methods.items():
-            if not method.is_path:
+            if not (method.is_path or method.is_own):
                 check(f"separate.methods.{name}.model", method.model, models)
-            if method.options and method.model not in CLASSICAL_NAMES:
-                raise ValueError(f"separate.methods.{name}.options: only of a classical model")
-            if method.stft and method.model not in {*CLASSICAL_NAMES, *BOUND_NAMES}:
+            if method.options and not (method.is_own or method.model in CLASSICAL_NAMES):
+                raise ValueError(
+                    f"separate.methods.{name}.options: only of a classical model or an own one"
+                )
+            if method.network and not (method.is_path and own.is_own(method.network)):
+                raise ValueError(
+                    f"separate.methods.{name}.network: is module:Class, of a model at a path"
+                )
+            if method.stft and (method.is_path or method.model in self.train.variants):
                 raise ValueError(
                     f"separate.methods.{name}.stft: a learned model brings its own; remove it"
                 )

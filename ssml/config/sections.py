@@ -5,37 +5,22 @@ The docstring below a key is what `ssml params explain` prints.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from .names import BOUND_NAMES, NETWORK_NAMES, LossName, RecogniserName, RuleName
+from ssml.files import own
 
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
-Natural = Annotated[int, Field(ge=0)]
-Range = tuple[float, float]  # [low, high]
-PositiveRange = tuple[Positive, Positive]  # [low, high]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=False,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-    )
-
-    @model_validator(mode="after")
-    def ranges_ascend(self):
-        for key, value in self:
-            match value:
-                case (int() | float() as low, int() | float() as high) if low > high:
-                    raise ValueError(f"{key}: low {low} is above high {high}")
-                case _:
-                    pass
-        return self
+from .fields import (
+    Choice,
+    Count,
+    Name,
+    Natural,
+    NotNegative,
+    Positive,
+    PositiveRange,
+    Range,
+    Section,
+)
+from .names import BOUND_NAMES, CORPUS_NAMES, LOSS_NAMES, NETWORK_NAMES, RecogniserName, RuleName
 
 
 class SyntheticParams(Section):
@@ -67,10 +52,12 @@ class LibriSpeechParams(Section):
 
 
 class CorpusParams(Section):
-    source: Literal["synthetic", "librispeech"]
-    """which of the two corpora is used"""
+    source: Annotated[str, Choice(CORPUS_NAMES)]
+    """which corpus is used; an own one by `module:function`"""
     synthetic: SyntheticParams
     librispeech: LibriSpeechParams
+    options: dict[str, Any] = Field(default_factory=dict)
+    """arguments of an own corpus; root: the folder of its audio"""
 
 
 class StftParams(Section):
@@ -89,10 +76,10 @@ class StftParams(Section):
 class VariantParams(Section):
     """One training of the learned surrogate."""
 
-    loss: LossName
-    """what the separation is trained for"""
+    loss: Annotated[str, Choice(LOSS_NAMES)]
+    """what the separation is trained for; an own one by `module:function`"""
     network: dict[str, Any]
-    """{name: ..., and its arguments}"""
+    """{name: ..., and its arguments}; an own one by `module:Class`"""
     rule: RuleName
     """update rule of the iterations that are trained through"""
     stft: StftParams
@@ -140,8 +127,7 @@ class VariantParams(Section):
     @field_validator("network")
     @classmethod
     def network_is_known(cls, network: dict[str, Any]):
-        if (name := network.get("name")) not in NETWORK_NAMES:
-            raise ValueError(f"name: no {name!r} among {', '.join(NETWORK_NAMES)}")
+        Choice(NETWORK_NAMES, "name: ").check(network.get("name"))
         return network
 
 
@@ -177,7 +163,7 @@ class TrainParams(Section):
 
 class MethodParams(Section):
     model: str
-    """a classical model, a bound, a variant of `train`, or a checkpoint's path"""
+    """a classical model, an own one, a bound, a variant of `train`, or a checkpoint's path"""
     rule: RuleName
     """update rule"""
     iterations: Count
@@ -185,14 +171,21 @@ class MethodParams(Section):
     stft: StftParams | None = None
     """of a model that is not learned; null: that of all methods"""
     options: dict[str, Any] = Field(default_factory=dict)
-    """of a classical model: rank, alike and floor of nmf, floor of laplace and gauss"""
+    """of a classical model (rank, alike, floor of nmf; floor of laplace, gauss) or of an own one"""
     repeats: str | None = None
     """the method whose model was trained with another seed; `train.seeds` sets it"""
+    network: str | None = None
+    """`module:Class` of a checkpoint at a path whose network is own code"""
 
     @property
     def is_bound(self) -> bool:
         """Whether `model` is told the sources: it shows what could be reached."""
         return self.model in BOUND_NAMES
+
+    @property
+    def is_own(self) -> bool:
+        """Whether `model` is a user's own source model, `module:name`."""
+        return own.is_own(self.model)
 
     @property
     def is_path(self) -> bool:

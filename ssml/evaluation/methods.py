@@ -1,7 +1,7 @@
 """A method = (source model, update rule, iterations): from its parameters to separated mixtures."""
 
-from collections.abc import Iterator
-from typing import NamedTuple, cast
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -9,12 +9,15 @@ from torch import Tensor
 from ssml.config import layout
 from ssml.config.names import BOUND_NAMES, BoundName
 from ssml.config.params import Params
+from ssml.config.sections import MethodParams
+from ssml.files import own
 from ssml.files.errors import UserError
 from ssml.iva import auxiva, bounds, checkpoint
 from ssml.iva.losses import pit, si_sdr_matrix
 from ssml.iva.models import CLASSICAL, SourceModel
 from ssml.iva.stft import Stft
 from ssml.iva.updates import UPDATES, Rule
+from ssml.separation.models import as_source_model
 
 
 class Method(NamedTuple):
@@ -40,6 +43,8 @@ def build(params: Params, name: str) -> Method:
     method = params.separate.methods[name]
     rule, path = UPDATES[method.rule], layout.model_of(method)
     if path is not None:
+        if network := own_network(params, method):
+            own.bring(network)  # params.yaml names it, not the model's card alone
         trained = checkpoint.load(path)
         network = trained.network.to(checkpoint.device())
         return Method(network, rule, method.iterations, trained.stft)
@@ -47,10 +52,33 @@ def build(params: Params, name: str) -> Method:
     if method.model in BOUND_NAMES:
         return Method(cast(BoundName, method.model), rule, method.iterations, stft)
     try:
-        model = CLASSICAL[method.model](**method.options)
+        if method.is_own:
+            model = own_model(method.model, method.options)
+        else:
+            model = CLASSICAL[method.model](**method.options)
     except TypeError as error:
         raise UserError(f"separate.methods.{name}.options: {error}") from None
     return Method(model, rule, method.iterations, stft)
+
+
+def own_network(params: Params, method: MethodParams) -> str | None:
+    """`module:Class` of the network, as the parameters have it, of a model that is trained."""
+    variant = params.train.variants.get(method.model)
+    name = variant.network["name"] if variant else method.network
+    return name if own.is_own(name) else None
+
+
+def own_model(name: str, options: Mapping[str, Any]) -> SourceModel:
+    """A user's own source model: a function of the power, or a class that makes one by `options`.
+
+    Raises `TypeError` where it does not take them.
+    """
+    found = own.bring(name)
+    if isinstance(found, type) or options:
+        found = found(**options)
+    if not callable(found):
+        raise UserError(f"model: {name} is of type {type(found).__name__}, not a function")
+    return as_source_model(found)
 
 
 def iterations_to_measure(iterations: int) -> set[int]:

@@ -1,26 +1,43 @@
-"""What a result depends on: the code a stage runs, its parameters, and its random numbers."""
+"""What a result depends on: the code a job runs, its parameters, and its random numbers."""
 
-import ast
-import copy
-import functools
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from . import own, sources
+from .scopes import ALL
+from .sources import Chosen
 
 if TYPE_CHECKING:
     import numpy as np
 
+NONE: Chosen = {}
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("ssml", "pipeline")
-# beside code, but none: a model, its card and its results, which are inputs where they are read
-OTHERS = {".py", ".pyc", ".md", ".safetensors", ".json", ".csv"}
 ASIDE = (
     "ssml.tracking",
     "ssml.files.progress",
     "ssml.files.errors",
+    "ssml.files.sources",
+    "ssml.files.scopes",
+    "ssml.config.uses",
 )  # say what happens, change no result
+# the dicts of which a job uses some entries only; what serves the others is no part of its digest
+CHOICES: dict[str, Collection[str]] = {
+    "ssml.data.corpora": {"CORPORA"},
+    "ssml.evaluation.asr": {"ASR"},
+    "ssml.iva.losses": {"LOSSES"},
+    "ssml.iva.models": {"CLASSICAL", "NETWORKS"},
+    "ssml.iva.updates": {"UPDATES"},
+    "ssml.config.names": {
+        *("RuleName", "LossName", "NetworkName", "ClassicalName", "RecogniserName", "CorpusName")
+    },
+    # of these, what a job does not need is no part of its digest either
+    "ssml.files.provenance": (),
+    "ssml.separation.models": (),
+}
 
 
 def generator(seed: int, *key: int | str) -> "np.random.Generator":
@@ -35,92 +52,98 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _file(module: str) -> Path | None:
-    """The project file that defines `module`, or None."""
-    path = ROOT.joinpath(*module.split("."))
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-        if module.split(".")[0] in PACKAGES and candidate.is_file():
-            return candidate
-    return None
+def is_packaged(module: str) -> bool:
+    """Whether `module` is the project's, and not a user's own beside params.yaml."""
+    return module.partition(".")[0] in PACKAGES
 
 
-class _Run(ast.NodeTransformer):
-    """Leaves out what is there for type checkers alone."""
-
-    def visit_If(self, node: ast.If) -> ast.AST | None:
-        return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
+def file(module: str) -> Path | None:
+    """The file that defines `module` in the project, or else in the working folder, or None."""
+    return own.file(module, ROOT if is_packaged(module) else Path.cwd())
 
 
-def _imports(module: str, tree: ast.AST, is_package: bool) -> set[str]:
-    """Project modules that `tree` names in any import statement that is ever run."""
-    package = module if is_package else module.rpartition(".")[0]
-    names: set[str] = set()
-    for node in ast.walk(_Run().visit(copy.deepcopy(tree))):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            parents = package.split(".")
-            base = ".".join(parents[: len(parents) - node.level + 1]) if node.level else ""
-            base = ".".join(filter(None, [base, node.module or ""]))
-            names.add(base)
-            names.update(f"{base}.{alias.name}" for alias in node.names)
-    # importing a.b.c runs a and a.b as well
-    names |= {name[:i] for name in names for i in range(len(name)) if name[i] == "."}
-    return {name for name in names if _file(name)}
+def _source(module: str) -> sources.Source | None:
+    path = file(module)
+    return path and sources.read(path, module, CHOICES.get(module) if is_packaged(module) else ())
 
 
-@functools.cache
-def _parsed(module: str) -> tuple[str, frozenset[str]]:
-    path = _file(module)
-    assert path is not None
-    tree = ast.parse(path.read_text())
-    imports = _imports(module, tree, path.name == "__init__.py")
-    for node in ast.walk(tree):
-        match node:
-            case ast.Expr(value=ast.Constant(value=str()) as docstring):
-                docstring.value = ""  # no logic
-            case _:
-                pass
-    text = _text(tree)
-    if path.name == "__init__.py":  # templates and captions beside the code
-        for data in sorted(path.parent.iterdir()):
-            if data.is_file() and data.suffix not in OTHERS:
-                text += data.name + hashlib.sha256(data.read_bytes()).hexdigest()
-    return hashlib.sha256(text.encode()).hexdigest(), frozenset(imports)
+def _counted(module: str, chosen: Chosen = NONE) -> dict[str, str]:
+    """The modules that running `module` reaches, and of each the text that counts.
 
-
-def _text(node: Any) -> str:
-    """A syntax tree as text that is the same for every version of Python, unlike `ast.dump`.
-
-    Fields that are empty are left out: newer versions have more of them.
+    chosen: the entries in use of the dicts in `CHOICES`. An entry `module:name` is a user's own.
     """
-    if isinstance(node, list):
-        return f"[{', '.join(map(_text, node))}]"
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    fields = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, [])]
-    inside = ", ".join(f"{name}={_text(value)}" for name, value in fields if name != "kind")
-    return f"{type(node).__name__}({inside})"
-
-
-def modules(module: str) -> list[str]:
-    """The modules that the results of running `module` depend on, itself included, sorted."""
-    seen: set[str] = set()
-    todo = {module}
+    wanted: dict[str, set[str]] = {module: set()}
+    for entries in chosen.values():
+        for entry in filter(own.is_own, entries):
+            home, _, name = entry.partition(":")
+            _ask(wanted, home, {name})
+    todo, found = set(wanted), {}
     while todo:
         name = todo.pop()
-        if name in PACKAGES or name.startswith(ASIDE):  # a package's names are no logic
+        source = _source(name)
+        if source is None or name in PACKAGES or name.startswith(ASIDE):
             continue
-        seen.add(name)
-        todo |= _parsed(name)[1] - seen
-    return sorted(seen)
+        if name in CHOICES or not is_packaged(name):  # only what something needs of it counts
+            parts = source.live(wanted[name], chosen)
+            found[name] = "".join(part.text for part in parts) + source.data
+            imports = [one for part in parts for one in part.imports]
+        else:
+            found[name] = source.text + source.data
+            imports = list(source.imports)
+        for target, names in _needed(source, imports, wanted[name]):
+            if (is_packaged(target) or not is_packaged(name)) and _ask(wanted, target, names):
+                todo.add(target)
+    return found
 
 
-def code(module: str) -> str:
-    """Digest of the logic that running `module` reaches: comments, layout, docstrings left out."""
-    return digest({name: _parsed(name)[0] for name in modules(module)})[:16]
+def _ask(wanted: dict[str, set[str]], module: str, names: Collection[str]) -> bool:
+    """Note that `names` of `module` are needed; whether that is new."""
+    before = wanted.get(module)
+    wanted[module] = {*(before or ()), *names}
+    return wanted[module] != before
 
 
-def codes(stages: Iterable[str]) -> dict[str, str]:
-    """The digest of the logic of each of the pipeline's `stages`."""
-    return {stage: code(f"pipeline.{stage}") for stage in stages}
+def _needed(
+    source: sources.Source, imports: list[sources.Import], wanted: Collection[str]
+) -> Iterator[tuple[str, Collection[str]]]:
+    """The modules that `imports` run, and the names of each that are needed.
+
+    Of a module that is imported as one, they are the attributes that are read, or all where it is
+    passed on.
+    """
+    for base, name, alias in imports:
+        used = {ALL} if {alias, ALL} & {*wanted} else source.used.get(alias, frozenset())
+        if name is None:
+            yield base, {ALL} if alias == ALL else used
+        else:
+            yield base, {name}
+            yield f"{base}.{name}", used
+        # importing a.b.c runs a and a.b as well
+        yield from ((base[:i], ()) for i in range(len(base)) if base[i] == ".")
+
+
+def modules(module: str, chosen: Chosen = NONE) -> list[str]:
+    """The modules that the results of running `module` depend on, itself included, sorted."""
+    return sorted(_counted(module, chosen))
+
+
+def code(module: str, chosen: Chosen = NONE) -> str:
+    """Digest of the logic that running `module` reaches: comments, layout, docstrings left out.
+
+    chosen: the entries in use of the dicts in `CHOICES`, by name; of a dict that is not there, all
+    count. An entry `module:name` is a user's own, in the working folder.
+    """
+    counted = _counted(module, chosen)
+    texts = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in counted.items()}
+    return digest(texts)[:16]
+
+
+def codes(stages: Mapping[str, Chosen]) -> dict[str, str]:
+    """The digest of the logic of each of the pipeline's stages, with what it chooses."""
+    return {stage: code(f"pipeline.{stage}", chosen) for stage, chosen in stages.items()}
+
+
+def own_files(module: str, chosen: Chosen) -> list[Path]:
+    """The user's own files that running `module` reaches, relative to the working folder."""
+    found = (file(name) for name in modules(module, chosen) if not is_packaged(name))
+    return sorted(path.relative_to(Path.cwd()) for path in found if path)

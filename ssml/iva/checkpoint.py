@@ -1,9 +1,10 @@
 """Trained source models on disk: weights as safetensors, and their card, a JSON file beside them.
 
-Nothing is ever unpickled.
+Nothing is ever unpickled, and no code is imported because a card names it.
 """
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
+from ssml.files import own
 from ssml.files.errors import UserError
 from ssml.files.io import read_json, write_bytes, write_json
 
@@ -43,18 +45,61 @@ class Trained(NamedTuple):
         return self.card.get("fs", 16000)
 
 
-def build(args: Mapping[str, Any], bins: int) -> nn.Module:
-    """The network `args["name"]` with its other arguments, for `bins` frequencies."""
+def build(args: Mapping[str, Any], bins: int, find: Callable[[str], Any] = own.bring) -> nn.Module:
+    """The network `args["name"]` with its other arguments, for `bins` frequencies.
+
+    The name is one of `NETWORKS`, or `module:Class`, a user's own, which `find` gives.
+    """
     if not isinstance(args, Mapping):
         raise UserError(f"network: {args!r} is no mapping with a name")
-    name = args.get("name")
-    if name not in NETWORKS:
-        raise UserError(f"network.name: no '{name}' among {', '.join(sorted(NETWORKS))}")
+    name, rest = args.get("name", ""), {k: v for k, v in args.items() if k != "name"}
+    if name in NETWORKS:
+        return _made(NETWORKS[name], bins, rest)
+    if not own.is_own(name):
+        known = ", ".join(sorted(NETWORKS))
+        raise UserError(f"network.name: no '{name}' among {known}; an own one is module:Class")
+    network = _made(_own_class(name, find(name)), bins, rest)
+    _check_weights(name, network, bins)
+    return network
+
+
+def _made(make: Callable[..., nn.Module], bins: int, args: dict[str, Any]) -> nn.Module:
     try:
-        return NETWORKS[name](bins=bins, **{k: v for k, v in args.items() if k != "name"})
+        return make(bins=bins, **args)
     except (TypeError, ValueError, RuntimeError, MemoryError) as error:
         reason = " ".join(str(error).partition(") ")[2].split() or str(error).split())
         raise UserError(f"network: {reason}") from error
+
+
+def _own_class(name: str, found: Any) -> type[nn.Module]:
+    """`found`, where it is a network; nothing else is called, for a card may name anything."""
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        what = found.__name__ if isinstance(found, type) else type(found).__name__
+        raise UserError(f"network.name: {name} is no class of torch.nn.Module but {what}")
+    if "bins" not in inspect.signature(found).parameters:
+        raise UserError(f"network.name: {name} takes no argument bins, the number of frequencies")
+    return found
+
+
+@torch.no_grad()
+def _check_weights(name: str, network: nn.Module, bins: int) -> None:
+    """A `UserError` where an own network's answer to two sources is no weights and memory."""
+    power = torch.ones(2, bins, 8).cumsum(-1)
+    try:
+        inspect.signature(network.forward).bind(power, None)
+    except TypeError as error:
+        wrong = f"network.name: {name}.forward does not take (power, memory): {error}"
+        raise UserError(wrong) from error
+    given = network.eval()(power, None)
+    network.train()
+    U = given[0] if isinstance(given, tuple) and len(given) == 2 else None
+    if not isinstance(U, Tensor):
+        raise UserError(f"network.name: {name} returned no tuple (weights, memory)")
+    if U.shape != power.shape:
+        shapes = f"{tuple(U.shape)} for power {tuple(power.shape)}"
+        raise UserError(f"network.name: {name} returned weights {shapes}")
+    if not bool((U > 0).all() and torch.isfinite(U).all()):
+        raise UserError(f"network.name: {name} returned weights that are not positive and finite")
 
 
 def save(path: Path | str, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
@@ -71,7 +116,8 @@ def save(path: Path | str, tensors: Mapping[str, Tensor], card: Mapping[str, Any
 def load(path: Path | str) -> Trained:
     """Read a trained source model, in evaluation mode, on the CPU.
 
-    Raises `UserError` if a file is missing or was not written by `save`.
+    A network that is a user's own must be imported already: a card has nothing imported. Raises
+    `UserError` if it is not, or if a file is missing or was not written by `save`.
     """
     path = Path(path)
     if not path.is_file():
@@ -80,7 +126,7 @@ def load(path: Path | str) -> Trained:
     card = read_json(about)
     try:
         stft = Stft(**card["stft"])
-        network = build(card["network"], stft.bins)
+        network = build(card["network"], stft.bins, own.imported)
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{about}: no model card ({error!r})") from error
     except UserError as error:

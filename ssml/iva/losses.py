@@ -13,6 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ssml.files import own
+from ssml.files.errors import UserError
+
 ENUMERATED = 4  # sources up to which `pit` compares all permutations
 
 
@@ -53,7 +56,30 @@ def coherence(est: Sources, ref: Sources) -> Tensor:
     return 1 - ((cross + tiny) / (norm + tiny)).sqrt().mean(-3)
 
 
-LOSSES: dict[str, Callable[[Sources, Sources], Tensor]] = {"sdr": sdr, "coherence": coherence}
+Loss = Callable[[Sources, Sources], Tensor]
+LOSSES: dict[str, Loss] = {"sdr": sdr, "coherence": coherence}
+
+
+def find(name: str) -> Loss:
+    """The loss `name`: one of `LOSSES`, or a user's own, `module:function`, which is imported.
+
+    What an own one returns is checked. Raises `UserError` where it is none.
+    """
+    if name in LOSSES:
+        return LOSSES[name]
+    loss = own.bring(name)
+    if not callable(loss):
+        raise UserError(f"loss: {name} is of type {type(loss).__name__}, not a function")
+
+    def checked(est: Sources, ref: Sources) -> Tensor:
+        cost = loss(est, ref)
+        wanted = (*est.signals.shape[:-1], ref.signals.shape[-2])
+        if not isinstance(cost, Tensor) or cost.shape != wanted:
+            given = tuple(cost.shape) if isinstance(cost, Tensor) else type(cost).__name__
+            raise UserError(f"loss: {name} returned {given}, not the costs of all pairs, {wanted}")
+        return cost
+
+    return checked
 
 
 def pit(cost: Tensor) -> tuple[Tensor, Tensor]:

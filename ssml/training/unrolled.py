@@ -47,7 +47,7 @@ def cost(
     `params.middle` times the loss half way through the iterations with a gradient is added, and
     `params.divergence` times the mean `divergence` of the weights in them.
     """
-    X, rule = stft.forward(mix), UPDATES[params.rule]
+    X, rule, loss = stft.forward(mix), UPDATES[params.rule], losses.find(params.loss)
     start = None
     if iterations.before:
         with torch.no_grad():
@@ -57,7 +57,7 @@ def cost(
     def assigned(state: auxiva.Demixing) -> tuple[Tensor, Tensor]:
         Y = state.projected_back().Y
         est = Sources(stft.inverse(Y, mix.shape[-1]), Y)
-        return losses.pit(losses.LOSSES[params.loss](est, known))
+        return losses.pit(loss(est, known))
 
     if not (params.middle or params.divergence):
         n_iter, recompute = iterations.derived, params.recompute

@@ -28,7 +28,12 @@ def test_every_key_has_a_meaning_and_a_type(path):
     [
         ("scenes.t60", "[0.2, 0.6]", "[number > 0, number > 0]", "s"),
         ("seed", "1", "integer >= 0", "noise"),
-        ("train.variants.learned-sdr.loss", '"sdr"', "sdr | coherence", "trained for"),
+        (
+            "train.variants.learned-sdr.loss",
+            '"sdr"',
+            "sdr | coherence | module:name",
+            "trained for",
+        ),
         ("separate.methods.laplace-ip.rule", '"ip"', "iss | iss-6-sweeps | ip | ip2", "rule"),
         ("corpus.librispeech.root", "null", "string or null", "SSML_LIBRISPEECH"),
     ],

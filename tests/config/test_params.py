@@ -4,6 +4,8 @@ import pytest
 import yaml
 
 from ssml.config import names, params
+from ssml.config.uses import check_watched, uses
+from ssml.data.corpora import CORPORA
 from ssml.evaluation.asr import ASR
 from ssml.files.errors import UserError
 from ssml.iva.losses import LOSSES
@@ -29,6 +31,7 @@ def test_names_are_those_of_the_dicts():
     assert set(get_args(names.LossName)) == set(LOSSES)
     assert set(get_args(names.ClassicalName)) == set(CLASSICAL)
     assert set(get_args(names.NetworkName)) == set(NETWORKS)
+    assert set(get_args(names.CorpusName)) == set(CORPORA)
     assert set(get_args(names.RecogniserName)) == set(ASR)
 
 
@@ -72,6 +75,17 @@ def broken(values, key, value):
             "train.variants.learned-sdr.network",
             {"name": "glo"},
             "network: name: no 'glo' among glu",
+        ),
+        ("corpus.source", "tapes", "corpus.source: no 'tapes' among .*own one is module:name"),
+        ("corpus.options", {"a": 1}, "corpus.options: only of an own corpus; remove them"),
+        ("corpus.source", "no:tapes", "corpus.source: no no.py or no/__init__.py in /"),
+        ("train.variants.learned-sdr.loss", "no:l", "train.variants.learned-sdr.loss: no no.py"),
+        ("train.variants.learned-sdr.network", {"name": "no:N"}, "sdr.network.name: no no.py"),
+        ("separate.methods.laplace-iss.model", "no:m", "methods.laplace-iss.model: no no.py"),
+        (
+            "separate.methods.laplace-iss.network",
+            "glu",
+            "iss.network: is module:Class, of a model at a path",
         ),
         ("train.devices", 3, "train.devices: 3 cannot share variant 'learned-sdr's batch of 4"),
         (
@@ -118,6 +132,64 @@ def test_a_missing_file_is_an_error(tmp_path):
         params.load(tmp_path / "p.yaml")
 
 
+@pytest.fixture
+def mine(tmp_path, monkeypatch, values):
+    """Parameters with own code, and a file of it that must not be run to check them."""
+    (tmp_path / "mine.py").write_text("raise SystemExit\n\nPowers = cost = cauchy = tapes = 1\n")
+    monkeypatch.chdir(tmp_path)
+    variant = values["train"]["variants"]["learned-sdr"]
+    values["train"]["variants"]["mine"] = variant | {
+        "network": {"name": "mine:Powers", "start": 0.3},
+        "loss": "mine:cost",
+    }
+    methods, run = values["separate"]["methods"], {"rule": "ip", "iterations": 5}
+    methods["mine"] = run | {"model": "mine"}
+    methods["cauchy"] = run | {"model": "mine:cauchy", "stft": {"n_fft": 512, "hop": 128}}
+    methods["given"] = run | {"model": "models/given.safetensors", "network": "mine:Powers"}
+    values["corpus"] |= {"source": "mine:tapes", "options": {"root": "tapes"}}
+    return params.parse(values)
+
+
+def test_own_code_is_named_and_not_run(mine):
+    assert mine.own == {
+        "corpus.source": "mine:tapes",
+        "train.variants.mine.network.name": "mine:Powers",
+        "train.variants.mine.loss": "mine:cost",
+        "separate.methods.cauchy.model": "mine:cauchy",
+        "separate.methods.given.network": "mine:Powers",
+    }
+
+
+def test_a_job_uses_what_its_own_parameters_name(mine):
+    assert uses(mine, "corpus") == {"CORPORA": ["mine:tapes"]}
+    trained = uses(mine, "train", "mine")
+    assert trained["NETWORKS"] == ["mine:Powers"] and trained["LOSSES"] == ["mine:cost"]
+    assert "mine:Powers" not in uses(mine, "train", "learned-sdr")["NETWORKS"]
+    assert {"mine:cost", "sdr"} <= {*uses(mine, "train")["LOSSES"]}
+    rule = {"UPDATES": ["ip"]}
+    assert uses(mine, "separate", "mine") == rule | {"NETWORKS": ["mine:Powers"], "CLASSICAL": []}
+    assert uses(mine, "separate", "given") == uses(mine, "separate", "mine")
+    assert uses(mine, "separate", "cauchy") == rule | {"NETWORKS": [], "CLASSICAL": ["mine:cauchy"]}
+    assert uses(mine, "score") == {}
+
+
+def test_the_network_of_a_model_at_a_path_is_that_of_its_card(mine, tmp_path):
+    given = mine.separate.methods["given"].model_copy(update={"network": None})
+    mine.separate.methods["given"] = given
+    assert "NETWORKS" not in uses(mine, "separate", "given")  # no card: it may be any
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/given.json").write_text('{"network": {"name": "gru"}}')
+    assert uses(mine, "separate", "given")["NETWORKS"] == ["gru"]
+
+
+def test_dvc_must_watch_the_files_that_its_stage_runs(mine, tmp_path):
+    path = tmp_path / "dvc.yaml"
+    path.write_text("stages: {train: {deps: [ssml]}, evaluate: {deps: [mine.py]}}")
+    check_watched(mine, "evaluate")
+    with pytest.raises(UserError, match="does not name mine.py; add it to the deps of 'train'"):
+        check_watched(mine, "train")
+
+
 def test_sections_are_stages(values):
     stages = {path.stem for path in (ROOT / "pipeline").glob("*.py")} - {
         "__init__",
@@ -126,5 +198,6 @@ def test_sections_are_stages(values):
         "listen",  # a second page of the section `report`
         "respond",  # what `train.redraw` wants of `mix`
         "ship",
+        "verify",  # of results that are there
     }
     assert set(values) - {"seed", "fs"} == stages

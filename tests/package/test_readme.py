@@ -1,20 +1,24 @@
 """What the README and the docs tell people to type works."""
 
 import importlib.util
+import json
 import re
 import shlex
 import shutil
+import sys
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import yaml
 from snakemake.cli import get_argument_parser
 
 from ssml.cli import main
 from ssml.config import params
-from ssml.iva.models import NETWORKS
+from ssml.files import own
+from ssml.iva import checkpoint, losses
 from ssml.separation import export
 from tests.conftest import ROOT, speechlike, tiny_model
 
@@ -28,10 +32,17 @@ def folder(tmp_path, monkeypatch):
     """A working folder with recordings, parameters, and a model where the pipeline would put it."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "params.yaml", "params.yaml")
+    monkeypatch.setattr(sys, "path", [*sys.path])
     tiny_model("models/learned-sdr.safetensors", 512)
+    write_own()
+    network = checkpoint.build({"name": "mine:Powers"}, 129)
+    card = {"network": {"name": "mine:Powers"}, "stft": {"n_fft": 256, "hop": 64}}
+    checkpoint.save("models/powers.safetensors", network.state_dict(), card)
     for path, K in (("meeting.wav", 2), ("four-microphones.wav", 4), ("recordings/a.wav", 2)):
         Path(path).parent.mkdir(exist_ok=True)
         soundfile.write(path, speechlike(K, seconds=0.3)[0].T, 16000)
+    yield
+    sys.modules.pop("mine", None)
 
 
 def snippets(path):
@@ -39,13 +50,31 @@ def snippets(path):
 
 
 @pytest.mark.parametrize("path", [path for path in TEXTS if snippets(path)], ids=lambda p: p.name)
-def test_snippets_run_in_order_and_separate(path, folder, monkeypatch):
+def test_snippets_run_in_order_and_separate(path, folder):
     names = {}
-    monkeypatch.setitem(NETWORKS, "powers", None)  # a snippet sets it; taken back afterwards
     for code in snippets(path):
-        exec(code, names)
+        if not code.startswith("# "):  # else a file, which others import
+            exec(code, names)
     est = np.asarray(names["est"])
     assert est.shape == (len(est), 16000) and np.isfinite(est).all() and est.any()
+
+
+def write_own():
+    """The file of own code that docs/extend.md shows, in the working folder."""
+    (code,) = [code for code in snippets(ROOT / "docs/extend.md") if code.startswith("# mine.py")]
+    Path("mine.py").write_text(code)
+
+
+def test_the_parameters_of_own_code_are_valid_and_passed_on(folder):
+    fragment = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/extend.md").read_text(), re.S)[0]
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    known = json.dumps(values["train"]["variants"]["learned-sdr"])
+    added = yaml.safe_load(f"learned: &learned {known}\n{fragment}")
+    values["train"]["variants"] |= added["train"]["variants"]
+    values["separate"]["methods"] |= added["separate"]["methods"]
+    variant = params.parse(values).train.variants["powers"]
+    assert float(checkpoint.build(variant.network, 9).frame[0].detach()) == pytest.approx(0.3)
+    assert losses.find(variant.loss) and own.is_own(variant.loss)
 
 
 def shell_lines(path):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -81,6 +82,25 @@ def test_the_card_tells_data_budget_and_limits(trained):
     assert card["command"] == "snakemake --cores 1 models/learned-sdr.safetensors"
     limits = " ".join(card["limits"])
     assert "T60 0.2 to 0.6 s" in limits and "8 to 12 iterations of iss: for other rules" in limits
+
+
+def test_a_model_with_own_code_is_shipped_and_says_so(trained, monkeypatch):
+    """The parameters of the folder name the code; it does not come with the model."""
+    code = "from ssml.iva.models.glu import Glu\n\n\nclass Mine(Glu):\n    pass\n"
+    Path("minetoo.py").write_text(code)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    name = {"name": "minetoo:Mine", "hidden": 8}
+    path = layout.model("learned-sdr").with_suffix(".json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"network": name}))
+    with pytest.raises(UserError, match="a card alone never has code imported"):
+        ship.ship(trained, "learned-sdr", pretrained.FOLDER)
+    variant = trained.train.variants["learned-sdr"].model_copy(update={"network": name})
+    trained.train.variants["learned-sdr"] = variant
+    shipped = ship.ship(trained, "learned-sdr", pretrained.FOLDER)
+    limits = json.loads(shipped.with_suffix(".json").read_text())["limits"]
+    assert "Needs own code that is not in the package: minetoo:Mine." in limits
+    assert type(checkpoint.load(shipped).network).__name__ == "Mine"
+    del sys.modules["minetoo"]
 
 
 def test_what_it_reached_is_a_table_beside_it(trained, capsys):

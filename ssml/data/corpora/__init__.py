@@ -1,16 +1,18 @@
 """Corpora of utterances: `CORPORA[source](section, seed, root)` prepares one and lists it."""
 
 import hashlib
+import inspect
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ssml.config.names import RATE
 from ssml.config.sections import CorpusParams
-from ssml.files import io
+from ssml.files import io, own
 from ssml.files.errors import UserError
 from ssml.files.provenance import digest
 
@@ -24,6 +26,29 @@ CORPORA: dict[str, Callable[[CorpusParams, int, Path], list[Utterance]]] = {
 }
 
 
+def prepare(corpus: CorpusParams, seed: int, root: Path) -> list[Utterance]:
+    """Prepare the corpus that the section names, in `root`, and list its utterances.
+
+    A user's own is imported and also gets the section's options, but for `root`. Raises `UserError`
+    where it does not take them, or gives something else.
+    """
+    if corpus.source in CORPORA:
+        return CORPORA[corpus.source](corpus, seed, root)
+    make: Any = own.bring(corpus.source)
+    options = {key: value for key, value in corpus.options.items() if key != "root"}
+    if not callable(make):
+        kind = type(make).__name__
+        raise UserError(f"corpus.source: {corpus.source} is of type {kind}, not a function")
+    try:
+        inspect.signature(make).bind(corpus, seed, root, **options)
+    except TypeError as error:
+        raise UserError(f"corpus.options: {corpus.source}: {error}") from error
+    found: Any = make(corpus, seed, root, **options)
+    if not isinstance(found, list) or not all(isinstance(one, Utterance) for one in found):
+        raise UserError(f"corpus.source: {corpus.source} gave no list of Utterance")
+    return found
+
+
 def root(corpus: CorpusParams, folder: Path) -> Path:
     """The folder of the audio. Audio that is generated or downloaded lies in `folder`.
 
@@ -31,6 +56,8 @@ def root(corpus: CorpusParams, folder: Path) -> Path:
     """
     if corpus.source == "synthetic":
         return folder / "synthetic"
+    if own.is_own(corpus.source):
+        return Path(corpus.options.get("root", folder / "own"))
     given = corpus.librispeech.root or os.environ.get("SSML_LIBRISPEECH")
     if corpus.librispeech.download:
         return Path(given) if given else folder / "LibriSpeech"
