@@ -74,7 +74,7 @@ class Row(NamedTuple):
         return {name: "" if value is None else value for name, value in row.items()}
 
     def metrics(self) -> dict[str, float]:
-        """The means and their bounds by name and unit, for tracking."""
+        """The means by name and unit, for tracking."""
         named = {
             "SI-SDR dB": self.si_sdr,
             "SI-SDR improvement dB": self.si_sdri,
@@ -92,9 +92,6 @@ class Row(NamedTuple):
         for name, interval in named.items():
             if interval is not None and math.isfinite(interval.mean):
                 values[name] = interval.mean
-                # MLflow draws what has a slash in a section of its own
-                values |= {f"interval/{name} low": interval.low}
-                values |= {f"interval/{name} high": interval.high}
         return values
 
 
