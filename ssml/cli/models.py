@@ -11,6 +11,8 @@ from ssml.config import layout, names
 from ssml.files.errors import UserError
 from ssml.files.io import read_json, read_table
 
+from . import best
+
 Option = typer.Option
 # stated here, not in the classes: the list must not wait for torch
 CLASSICAL = {
@@ -35,7 +37,7 @@ def models(
         str | None, typer.Argument(help="A source model, by name or path: print its card.")
     ] = None,
 ) -> None:
-    """List the source models, or print the card of one.
+    """List the source models and which is best for what, or print the card of one.
 
     Example: ssml models learned-sdr
     """
@@ -53,6 +55,8 @@ def models(
             print(
                 _line(str(file) if file.stem in pretrained.names() else file.stem, _card_line(file))
             )
+        if lines := best.lines():
+            print("", *lines, sep="\n")
 
 
 def _line(name: str, description: str) -> str:
