@@ -126,7 +126,7 @@ def files_of(trainings: list[str], rows: list[tables.Row]) -> dict[str, list[Pat
 
 
 def view(params: Params, rows: list[tables.Row]) -> tracking.View:
-    """A row a method, with SI-SDR and capped WER on each set; their charts, and the curves, by set."""
+    """A row a method: SI-SDR and capped WER on each set; their charts and curves, by set."""
     sets = params.separate.sets
     logged = {name for row in rows for name in row.metrics()}
     first = [name for name in ("SI-SDR dB", "WER capped") if name in logged]
