@@ -88,11 +88,12 @@ class Row(NamedTuple):
             "WER without insertions": self.wer_without_insertions,
             "cpWER": self.cpwer,
         }
-        values = {"failures": float(self.failures or 0)}
-        for name, interval in named.items():
-            if interval is not None and math.isfinite(interval.mean):
-                values[name] = interval.mean
-        return values
+        values = {
+            name: interval.mean
+            for name, interval in named.items()
+            if interval is not None and math.isfinite(interval.mean)
+        }
+        return values | {"failures": float(self.failures or 0)}
 
 
 INTERVALS = "95 % t-intervals over mixtures, speakers and trainings"

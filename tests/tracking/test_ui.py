@@ -109,7 +109,7 @@ def test_the_makefile_passes_its_port_on():
 
 @pytest.mark.slow
 def test_the_links_open_columns_and_charts_in_a_browser(shown):
-    """In a browser that was never here before, and nothing is clicked."""
+    """Nothing is clicked."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
@@ -123,17 +123,21 @@ def test_the_links_open_columns_and_charts_in_a_browser(shown):
                 break
             time.sleep(0.5)
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1920, "height": 900})
         expect, within = playwright.expect, {"timeout": 60_000}
-        page.goto(pages["ssml/evaluate"])
+
+        def opened(url):  # by a browser that was never here before
+            page = browser.new_page(viewport={"width": 1920, "height": 900})
+            page.goto(url)
+            return page
+
+        page = opened(pages["ssml/evaluate"])
         expect(page.get_by_role("columnheader", name="test2/SI-SDR dB").first).to_be_visible(
             **within
         )
         expect(page.get_by_text("4.5").first).to_be_visible(**within)
-        page.goto(f"{pages['ssml/evaluate']}&compareRunsMode=CHART")
-        page.reload()
+        page = opened(f"{pages['ssml/evaluate']}&compareRunsMode=CHART")
         expect(page.get_by_text("test2 (2)")).to_be_visible(**within)
         expect(page.locator(".js-plotly-plot").first).to_be_visible(**within)
-        page.goto(f"{pages['ssml/train']}&compareRunsMode=CHART")
+        page = opened(f"{pages['ssml/train']}&compareRunsMode=CHART")
         expect(page.get_by_text("loss/sdr").first).to_be_visible(**within)
         browser.close()
