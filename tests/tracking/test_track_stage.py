@@ -16,16 +16,23 @@ from ssml.report import results, tables
 from ssml.tracking import store, views
 from tests.report import fake_tables as fake
 
+AGAIN = "learned-sdr-iss-seed-2"
+
 
 @pytest.fixture
 def evaluated(folder, request, monkeypatch):
-    """Made-up tables of two methods on two sets, and a function that tracks them: job -> run."""
-    values = fake.settings(mixtures=4, sets=("test2", "test3")).model_dump(
-        mode="json"
-    )
+    """Made-up tables on two sets, and a function that tracks them: job -> run.
+
+    They are of two methods, of which one has two trainings.
+    """
+    values = fake.settings(mixtures=4, sets=("test2", "test3")).model_dump(mode="json")
     kept = ("laplace-iss", "learned-sdr-iss")
     values["separate"]["methods"] = {name: values["separate"]["methods"][name] for name in kept}
     values["train"]["variants"].pop("learned-coherence")
+    values["separate"]["methods"][AGAIN] = {
+        **values["separate"]["methods"][kept[1]],
+        "repeats": kept[1],
+    }
     values["report"] |= {"learned_coherence": kept[1], "other_rules": []}
     values["track"]["experiment"] = request.node.name
     params = fake.params.parse(values)
@@ -50,7 +57,8 @@ def evaluated(folder, request, monkeypatch):
 def test_a_method_is_one_run_with_its_figures_on_all_sets(evaluated):
     params, tracked = evaluated
     runs = tracked()
-    assert set(runs) == {f"evaluate:{name}" for name in fake_methods(params)}
+    methods = ("mixture", "laplace-iss", "learned-sdr-iss", "reference")
+    assert set(runs) == {f"evaluate:{name}" for name in methods}
     run = runs["evaluate:learned-sdr-iss"]
     rows = tables.summarise(results.read(params))
     for row in (row for row in rows if row.method == "learned-sdr-iss"):
@@ -63,7 +71,7 @@ def test_a_method_is_one_run_with_its_figures_on_all_sets(evaluated):
     curve = client.get_metric_history(run.info.run_id, f"test2/{track.CURVE}")
     assert [point.step for point in curve] == list(range(21))
     files = {one.path for one in client.list_artifacts(run.info.run_id, "scores")}
-    assert files == {"scores/test2.csv", "scores/test3.csv"}
+    assert files == {"scores/test2.csv", "scores/test3.csv", f"scores/{AGAIN}"}
     assert sorted(one.dataset.name for one in run.inputs.dataset_inputs) == ["test2", "test3"]
 
 
@@ -92,7 +100,10 @@ def test_the_view_shows_what_was_logged(evaluated, request):
     for column in state["selectedColumns"]:
         kind, name = column.split(".", 1)
         assert name.strip("`") in kinds[kind], column
-    assert state["selectedColumns"][:2] == ["metrics.`test2/SI-SDR dB`", "metrics.`test2/WER capped`"]
+    assert state["selectedColumns"][:2] == [
+        "metrics.`test2/SI-SDR dB`",
+        "metrics.`test2/WER capped`",
+    ]
     opened = {part["uuid"] for part in state["compareRunSections"] if part["display"]}
     shown = {chart["metricKey"] for chart in state["compareRunCharts"]}
     at_once = [
@@ -107,7 +118,3 @@ def test_the_view_shows_what_was_logged(evaluated, request):
     tracking.show(request.node.name, shown_again)
     newer = store.open_store().client.get_experiment(run.info.experiment_id)
     assert newer.tags[views.TAG] != experiment.tags[views.TAG]
-
-
-def fake_methods(params):
-    return ("mixture", *params.separate.methods, "reference")
