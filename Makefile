@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+PORT := 5000
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -18,7 +19,8 @@ reproduce: $(STAMP)
 	@cat results/summary.md
 	@echo
 	@echo "The report:     reports/index.html"
-	@echo "Every run:      make ui, then open http://127.0.0.1:5000"
+	@echo "Every run:      make ui, then open"
+	@$(BIN)/python -m ssml.tracking.ui --port $(PORT) --links
 
 test: $(STAMP)
 	$(PYTEST) -m "not slow"
@@ -38,9 +40,9 @@ lint: $(STAMP)
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
+# every run, in MLflow's pages: make ui PORT=5001
 ui: $(STAMP)
-	$(BIN)/python -m mlflow ui --host 127.0.0.1 --port 5000 --workers 1 \
-		--backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+	@$(BIN)/python -m ssml.tracking.ui --port $(PORT)
 
 # what the pipeline made; the environment, DVC's cache and MLflow's runs stay
 clean:

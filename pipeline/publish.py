@@ -1,4 +1,4 @@
-"""Write the tables of README.md and docs/ from docs/results/*.csv.
+"""Write the tables of README.md, docs/ and the package from docs/results/*.csv.
 
 With NAME, first take what this folder's workflow measured into docs/results/NAME*.csv.
 """
@@ -7,6 +7,9 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ssml import pretrained
+from ssml.config import layout
+from ssml.config.names import CLASSICAL_NAMES
 from ssml.config.params import load
 from ssml.files import io
 from ssml.files.errors import run
@@ -31,6 +34,15 @@ def main() -> None:
         if new != old:
             io.write_text(path, new)
             print(path.relative_to(ROOT))
+    rows = classical()
+    io.write_table(pretrained.CLASSICAL, rows, list(rows[0]))
+
+
+def classical() -> list[dict[str, str]]:
+    """What `ssml models` compares the trained models with: the study's classical ones."""
+    chosen = {*CLASSICAL_NAMES, ""}
+    rows = [row for row in io.read_table(FOLDER / "study.csv") if row["model"] in chosen]
+    return [row for row in rows if row["method"] != layout.REFERENCE]
 
 
 def documents() -> list[Path]:

@@ -1,7 +1,7 @@
-"""Log every evaluation (a method on a set) as an MLflow run: tables -> results/tracked.json.
+"""Log every method as an MLflow run: tables -> results/tracked.json.
 
-The evaluations of a set are the children of the set's own run, which holds its figures, its data
-and the sounds of the mixtures. Each training gets the data it was made from as its input, and the
+The run of a method has its figures on all sets; that of the mixture also has the figures and sounds
+that all methods on a set share. Each training gets the data it was made from as its input, and the
 best learned model is registered. What the report says of the runs and of the time that the stages
 took is written beside it: reports/runs.js.
 """
@@ -27,17 +27,23 @@ from ssml.report import durations, results, tables
 
 SOURCE = code("pipeline.track")
 MODEL = "ssml-source-model"  # in MLflow's registry
+EVALUATE = "evaluate"  # the experiment, after that of params.track
+DIGITS = 3  # after the point, of a mean
+CURVE = "SI-SDR dB by iteration"
+MEASURED = ("separate", "score", "transcribe")  # stages with a job for each method and set
+TABLES = {"scores": layout.scores, "curves": layout.curves, "transcripts": layout.transcripts}
 
 
 def main() -> None:
     params, _ = parse(__doc__)
-    found, ids = results.read(params), {}
+    found = results.read(params)
     rows = tables.summarise(found)
-    for test_set in params.separate.sets:
-        parent = ids[test_set] = log_set(params, test_set)
-        for row in (row for row in rows if row.test_set == test_set):
-            curve = found.curves.get((row.method, test_set))
-            ids[f"{row.method} on {test_set}"] = log(params, row, curve, parent)
+    data = {name: contents(layout.shards(params, name)) for name in params.separate.sets}
+    ids = {
+        method: log(params, method, [row for row in rows if row.method == method], found, data)
+        for method in dict.fromkeys(row.method for row in rows)
+    }
+    tracking.show(params.track.experiment, view(params, rows))
     cards = {
         name: read_json(layout.model(name).with_suffix(".json")) for name in params.train.variants
     }
@@ -53,58 +59,95 @@ def main() -> None:
     write_text(layout.RUNS, "".join(lines))
 
 
-def log_set(params: Params, test_set: str) -> str:
-    """The id of the run that holds what all methods on `set` share, made if there is none."""
-    scene, figures = params.scenes.sets[test_set], layout.figures_of(test_set)
-    shards = layout.shards(params, test_set)
-    data = digest([sha256(path) for path in shards])[:16]
-    sounds = sounds_of(test_set, layout.MIXTURE) + sounds_of(test_set, layout.REFERENCE)
-    facts = scene.model_dump(mode="json") | {"data": data}
-    facts |= {"figures": contents(figures), "sounds": contents(sounds)}
-    job = f"evaluate:{test_set}"
-    known = tracking.find(params.track.experiment, job, facts, SOURCE)
+def log(
+    params: Params,
+    method: str,
+    rows: list[tables.Row],
+    found: results.Results,
+    data: dict[str, str],
+) -> str:
+    """The id of the run that holds the method's `rows`, which is made if there is none.
+
+    `data` has the digest of each set's mixtures.
+    """
+    sets = [row.test_set for row in rows]
+    given = params.separate.methods.get(method)
+    chosen = given.model_dump(exclude_defaults=True) if given else {}
+    facts = {**chosen, "sets": " ".join(sets)}
+    files = files_of(found.trainings(method), rows)
+    digests = {folder: contents(paths) for folder, paths in files.items() if paths}
+    digests |= {f"data/{name}": data[name] for name in sets}
+    job = f"{EVALUATE}:{method}"
+    known = tracking.find(params.track.experiment, job, facts, SOURCE, digests)
     if known:
         return known
-    name = f"{test_set}: {scene.mixtures} mixtures of {scene.speakers} speakers"
-    about = f"What the evaluations below it share. {name}, from the split '{scene.split}'."
     with tracking.run(
-        params.track.experiment, job, name, facts, SOURCE, {"set": test_set}, about
+        params.track.experiment,
+        job,
+        method,
+        facts,
+        SOURCE,
+        {"method": method},
+        tables.markdown(rows),
+        digests=digests,
     ) as tracked:
-        tracked.dataset(test_set, data, str(shards[0].parent), "testing")
-        attach(tracked, {"figures": figures, "audio": sounds})
+        for row in rows:
+            values = row.metrics().items()
+            # digits that mean nothing would fill MLflow's columns; the tables have them all
+            values = {f"{row.test_set}/{name}": round(value, DIGITS) for name, value in values}
+            tracked.log(values | seconds_of(method, row.test_set))
+            if curve := found.curves.get((method, row.test_set)):
+                means = np.nanmean(found.curves_of(method, row.test_set)[0], axis=(0, 1))
+                for iteration, value in zip(curve.at, means, strict=True):
+                    tracked.log({f"{row.test_set}/{CURVE}": round(value, DIGITS)}, int(iteration))
+            folder = str(layout.shards(params, row.test_set)[0].parent)
+            tracked.dataset(row.test_set, data[row.test_set], folder, "testing")
+        attach(tracked, files)
         return tracked.id
 
 
-def log(params: Params, row: tables.Row, curve: results.Curve | None, parent: str) -> str:
-    """The id of the run that holds this evaluation, which is made if there is none."""
-    makers = (layout.scores, layout.curves, layout.transcripts)
-    files = [path for make in makers if (path := make(row.method, row.test_set)).is_file()]
-    method = params.separate.methods.get(row.method)
-    facts: dict[str, Any] = {**(method.model_dump() if method else {}), "set": row.test_set}
-    facts["digests"] = {path.parts[1]: sha256(path)[:16] for path in files}
-    sounds = sounds_of(row.test_set, row.method)
-    facts["sounds"] = contents(sounds)
-    job = f"evaluate:{row.method}:{row.test_set}"
-    known = tracking.find(params.track.experiment, job, facts, SOURCE)
-    if known:
-        tracking.adopt(known, parent)
-        return known
-    name, tags = f"{row.method} on {row.test_set}", {"method": row.method, "set": row.test_set}
-    about = f"{row.mixtures} mixtures of {row.speakers} speakers, {row.failures or 0} failed."
-    with tracking.run(
-        params.track.experiment, job, name, facts, SOURCE, tags, about, parent=parent
-    ) as tracked:
-        tracked.log(row.metrics() | seconds_of(row.method, row.test_set))
-        if curve is not None:
-            for iteration, value in zip(curve.at, np.nanmean(curve.values, axis=0), strict=True):
-                tracked.log({"SI-SDR dB by iteration": value}, int(iteration))
-        tracked.dataset(
-            row.test_set, facts["digests"].get("scores", ""), str(files[0]), "evaluation"
-        )
-        attach(tracked, {path.parts[1]: [path] for path in files})
-        attach(tracked, {"audio": sounds})
-        attach(tracked, {"figures": layout.figures_of(row.model)})
-        return tracked.id
+def files_of(trainings: list[str], rows: list[tables.Row]) -> dict[str, list[Path]]:
+    """The files of the method's run, by their folder among its artifacts.
+
+    Of the trainings with other seeds than the first: the tables, in folders of their names.
+    """
+    sets, method = [row.test_set for row in rows], trainings[0]
+    files = {
+        folder if name == method else f"{folder}/{name}": [
+            path for test_set in sets if (path := make(name, test_set)).is_file()
+        ]
+        for folder, make in TABLES.items()
+        for name in trainings
+    }
+    files["audio"] = [path for name in sets for path in sounds_of(name, method)]
+    shown = sets if method == layout.MIXTURE else list({row.model for row in rows})
+    files["figures"] = [path for name in shown for path in layout.figures_of(name)]
+    return files
+
+
+def view(params: Params, rows: list[tables.Row]) -> tracking.View:
+    """A row a method: SI-SDR and capped WER on each set; their charts and curves, by set."""
+    sets = params.separate.sets
+    logged = {name for row in rows for name in row.metrics()}
+    first = [name for name in ("SI-SDR dB", "WER capped") if name in logged]
+    more = sorted(logged.difference(first))
+    seconds = [f"seconds/{stage}/{name}" for stage in MEASURED for name in sets]
+
+    def of(test_set: str, names: list[str]) -> list[str]:
+        return [f"{test_set}/{name}" for name in names]
+
+    columns = [f"metrics.`{name}`" for test_set in sets for name in of(test_set, first)]
+    return tracking.View(
+        EVALUATE,
+        "Each method on all test sets.",
+        [*columns, "params.`model`", "params.`rule`", "params.`iterations`"],
+        columns[0],
+        [
+            *(tracking.Section(name, of(name, [*first, CURVE])) for name in sets),
+            *(tracking.Section(f"{name}, more", of(name, more), open=False) for name in sets),
+            tracking.Section("seconds", seconds, open=False),
+        ],
+    )
 
 
 def times(params: Params) -> list[dict[str, Any]]:
@@ -120,10 +163,10 @@ def times(params: Params) -> list[dict[str, Any]]:
 def seconds_of(method: str, test_set: str) -> dict[str, float]:
     """Seconds of each of the evaluation's jobs."""
     found = {}
-    for stage in ("separate", "score", "transcribe"):
+    for stage in MEASURED:
         cost = durations.together([layout.timing(stage, method, test_set)])
         if cost and math.isfinite(cost.seconds):
-            found[f"seconds/{stage}"] = cost.seconds
+            found[f"seconds/{stage}/{test_set}"] = cost.seconds
     return found
 
 

@@ -86,7 +86,7 @@ def train(share: Share, params: Params, name: str, facts: dict[str, Any]) -> Non
 
         def log(row: Row) -> None:
             if row["step"] % LOG_EVERY == 0 or "si_sdr" in row:
-                values = {"loss": row["loss"], "gradient norm": row["grad_norm"]}
+                values = {f"loss/{variant.loss}": row["loss"], "gradient norm": row["grad_norm"]}
                 values |= {"validation SI-SDR dB": row["si_sdr"]} if "si_sdr" in row else {}
                 tracked.log(values | {"skipped steps": row["skipped"]}, row["step"])
 

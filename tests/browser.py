@@ -134,6 +134,8 @@ def check_report(path: Path) -> None:
             assert forth == -back
             assert page.locator("#pair-plots svg").count() >= 1
             assert page.locator("#runs tbody tr").count() > 1
+            both = page.locator("#pair-runs a").get_attribute("href")
+            assert both.count("%22") == 6  # two runs of one experiment, in quotes
 
 
 def check_players(path: Path) -> None:

@@ -12,6 +12,8 @@ from ssml.files import own
 from ssml.files.errors import UserError
 from ssml.files.io import read_json, read_table
 
+from . import best
+
 Option = typer.Option
 Own = Annotated[
     list[str] | None,
@@ -47,7 +49,7 @@ def models(
     ] = None,
     own_modules: Own = None,
 ) -> None:
-    """List the source models, or print the card of one.
+    """List the source models and which is best for what, or print the card of one.
 
     Example: ssml models learned-sdr
     """
@@ -66,6 +68,8 @@ def models(
             print(
                 _line(str(file) if file.stem in pretrained.names() else file.stem, _card_line(file))
             )
+        if lines := best.lines():
+            print("", *lines, sep="\n")
 
 
 def _line(name: str, description: str) -> str:

@@ -1,7 +1,7 @@
 """What a key of a params file means: its docstring in its section, its type and its value."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -29,6 +29,30 @@ def explain(params: Params, key: str = "") -> list[Explained]:
         near = near or {row.key.partition(".")[0] for row in rows}
         raise UserError(f"{key}: no such key; there are {', '.join(sorted(near))}")
     return found
+
+
+def candidates(params: Params, key: str) -> list[str]:
+    """The keys and sections that `key` may mean: itself, else those it is a part of, in order.
+
+    `t60` means `scenes.t60`. `jitter` is no whole part of a key: it means `scenes.array_jitter`.
+    """
+    rows, wanted = list(_rows(params)), key.split(".")
+    if any(f"{row.key}.".startswith(f"{key}.") for row in rows):
+        return [key]
+
+    def ends(key: str, fits: Callable[[list[str]], bool]) -> Iterator[str]:
+        parts = key.split(".")
+        for i in range(len(wanted), len(parts) + 1):
+            if fits(parts[i - len(wanted) : i]):
+                yield ".".join(parts[:i])
+
+    def within(parts: list[str]) -> bool:
+        return key in ".".join(parts)
+
+    for fits in (wanted.__eq__, within):
+        if found := [name for row in rows for name in ends(row.key, fits)]:
+            return list(dict.fromkeys(found))
+    return []
 
 
 def _rows(section: BaseModel, above: str = "") -> Iterator[Explained]:

@@ -1,12 +1,14 @@
 """The trained source models that come with the package.
 
 NAME.safetensors, its card NAME.json, and NAME.csv, what it reached where it was tested.
-`python -m pipeline.ship NAME` adds one.
+`python -m pipeline.ship NAME` adds one. classical.csv has what the models without training reached
+in the same test; `python -m pipeline.publish` writes it.
 """
 
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+CLASSICAL = FOLDER / "classical.csv"
 
 
 def names() -> list[str]:

@@ -136,13 +136,13 @@
     );
     return element("div", { class: "picture" }, svg, element("p", { class: "said" }, said));
   };
-  // where `make ui` shows both evaluations side by side
-  const inMlflow = (set, a, b) => {
-    const found = [a, b].map((name) => (window.SSML_RUNS ?? []).find((run) => run.name === `${name} on ${set}`));
+  // where `make ui` shows both methods side by side
+  const inMlflow = (a, b) => {
+    const found = [a, b].map((name) => (window.SSML_RUNS ?? []).find((run) => run.job === `evaluate:${name}`));
     if (!found.every((run) => run?.experiment)) return null;
     const list = (key) => encodeURIComponent(JSON.stringify([...new Set(found.map((run) => run[key]))]));
     const url = `http://127.0.0.1:5000/#/compare-runs?runs=${list("id")}&experiments=${list("experiment")}`;
-    return element("a", { href: url }, set);
+    return element("a", { href: url }, `${a} and ${b}`);
   };
   const [first, second] = ["first", "second"].map((id) => document.getElementById(id));
   const together = () => {
@@ -165,10 +165,10 @@
     table.hidden = a === b;
     const plots = a === b ? [] : Object.keys(values).map((set) => plot(set, a, b));
     document.getElementById("pair-plots").replaceChildren(...plots);
-    const links = a === b ? [] : Object.keys(values).map((set) => inMlflow(set, a, b)).filter(Boolean);
+    const link = a === b ? null : inMlflow(a, b);
     const place = document.getElementById("pair-runs");
-    place.hidden = links.length === 0;
-    place.querySelector("span").replaceChildren(...links.flatMap((link) => [" ", link]));
+    place.hidden = link === null;
+    place.querySelector("span").replaceChildren(...(link ? [" ", link] : []));
     status.textContent = a === b ? "Choose two methods" : `Compared ${a} with ${b}`;
   };
   for (const choice of [first, second]) choice.addEventListener("change", together);

@@ -80,7 +80,7 @@ class Row(NamedTuple):
         return {name: "" if value is None else value for name, value in row.items()}
 
     def metrics(self) -> dict[str, float]:
-        """The means and their bounds by name and unit, for tracking."""
+        """The means by name and unit, for tracking."""
         named = {
             "SI-SDR dB": self.si_sdr,
             "SI-SDR improvement dB": self.si_sdri,
@@ -95,14 +95,12 @@ class Row(NamedTuple):
             "WER without insertions": self.wer_without_insertions,
             "cpWER": self.cpwer,
         }
-        values = {"failures": float(self.failures or 0)}
-        for name, interval in named.items():
-            if interval is not None and math.isfinite(interval.mean):
-                values[name] = interval.mean
-                # MLflow draws what has a slash in a section of its own
-                values |= {f"interval/{name} low": interval.low}
-                values |= {f"interval/{name} high": interval.high}
-        return values
+        values = {
+            name: interval.mean
+            for name, interval in named.items()
+            if interval is not None and math.isfinite(interval.mean)
+        }
+        return values | {"failures": float(self.failures or 0)}
 
 
 INTERVALS = "95 % t-intervals over mixtures, speakers and trainings"

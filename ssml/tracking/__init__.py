@@ -20,10 +20,12 @@ from ssml.files import provenance
 
 from . import unsent
 from .store import FINISHED, LIVE, open_store, send
+from .views import Section, View
 
 __all__ = [
     "Run",
-    "adopt",
+    "Section",
+    "View",
     "find",
     "find_any",
     "git",
@@ -31,6 +33,7 @@ __all__ = [
     "register",
     "resend",
     "run",
+    "show",
     "summaries",
 ]
 
@@ -106,14 +109,14 @@ def run(
     tags: Mapping[str, str] | None = None,
     description: str = "",
     resume: str | None = None,
-    parent: str | None = None,
+    digests: Mapping[str, str] | None = None,
 ) -> Iterator[Run]:
     """A run of `job` (`train:learned-sdr`, `evaluate:laplace-iss:test2`) in `experiment/train` etc.
 
     `code` is the digest of the stage's code. When the block ends well, older runs of the job are
     tagged superseded; when it raises, the run is FAILED and supersedes nothing. `resume` is the id
-    of a run to go on with if that is of the same job, params and code.
-    `parent` is the id of the run that this one is shown under.
+    of a run to go on with if that is of the same job, params and code. `digests` are those of the
+    files that the run is about: tags, and part of what makes it the same work.
     """
     start = {
         "experiment": _experiment(experiment, job),
@@ -121,14 +124,14 @@ def run(
         "params": _flat(params),
         "tags": {
             **{_name(key): str(value)[:LONGEST] for key, value in (tags or {}).items()},
+            **{_name(f"digest/{key}"): value for key, value in (digests or {}).items()},
             "job": _name(job),
-            "params": provenance.digest(params)[:16],
+            "params": _identity(params, digests),
             "code": code,
             "git": git(),
-            "mlflow.note.content": description,
+            "mlflow.note.content": description[:LONGEST],
         },
         "resume": resume,
-        "parent": parent,
     }
     this = Run(start)
     try:
@@ -139,19 +142,29 @@ def run(
     this.end("FINISHED")
 
 
-def find(experiment: str, job: str, params: Mapping[str, Any], code: str = "") -> str | None:
-    """The id of the live, finished run of `job` with these params and code, or None."""
-    return _latest(experiment, job, params, f"tags.code = '{code}' and {LIVE}")
+def find(
+    experiment: str,
+    job: str,
+    params: Mapping[str, Any],
+    code: str = "",
+    digests: Mapping[str, str] | None = None,
+) -> str | None:
+    """The id of the live, finished run of `job` with these params, code and digests, or None."""
+    same = _identity(params, digests)
+    return _latest(experiment, job, same, f"tags.code = '{code}' and {LIVE}")
 
 
 def find_any(experiment: str, job: str, params: Mapping[str, Any]) -> str | None:
     """The id of the latest finished run of `job` with these params, superseded or not, or None."""
-    return _latest(experiment, job, params)
+    return _latest(experiment, job, _identity(params))
 
 
-def _latest(experiment: str, job: str, params: Mapping[str, Any], *also: str) -> str | None:
-    digest = provenance.digest(params)[:16]
-    conditions = (f"tags.job = '{_name(job)}'", f"tags.params = '{digest}'", *also, FINISHED)
+def _identity(params: Mapping[str, Any], digests: Mapping[str, str] | None = None) -> str:
+    return provenance.digest([params, digests] if digests else params)[:16]
+
+
+def _latest(experiment: str, job: str, same: str, *also: str) -> str | None:
+    conditions = (f"tags.job = '{_name(job)}'", f"tags.params = '{same}'", *also, FINISHED)
     try:
         found = open_store().search(_experiment(experiment, job), " and ".join(conditions))
     except Exception as error:
@@ -160,10 +173,10 @@ def _latest(experiment: str, job: str, params: Mapping[str, Any], *also: str) ->
     return found[0].info.run_id if found else None
 
 
-def adopt(run: str, parent: str) -> None:
-    """Show the finished run `run` under `parent` from now on."""
+def show(experiment: str, view: View) -> None:
+    """Make `view` the one that the links to the `experiment` open: `ssml/evaluate` etc."""
     try:
-        send({"op": "adopt", "run": run, "parent": parent})
+        open_store().show(f"{experiment}/{view.kind}", view)
     except Exception as error:
         unsent.warn(error)
 
@@ -199,6 +212,7 @@ def summaries(runs: Iterable[str]) -> list[dict[str, Any]]:
     return [
         {
             "name": run.info.run_name,
+            "job": run.data.tags.get("job", ""),
             "id": run.info.run_id,
             "experiment": run.info.experiment_id,
             "commit": run.data.tags.get("git", ""),

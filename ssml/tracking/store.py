@@ -12,21 +12,23 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
-LIVE = "tags.superseded IS NULL"  # not `!= 'true'`: that finds no run without the tag
+from . import views
+
+LIVE = views.COUNTED  # not `!= 'true'`: that finds no run without the tag
 FINISHED = "attributes.status = 'FINISHED'"
-PARENT = "mlflow.parentRunId"
 BATCH = 100  # parameters a call
-ABOUT = {
-    "train": f"Trainings of the learned source models. Those that count: {LIVE}",
-    "evaluate": f"Scores of a method on a set of mixtures. Those that count: {LIVE}",
-}
 IDENTITY = ("job", "params", "code")  # tags that a run and its continuation share
 
 
-def open_store() -> "Store":
-    """The store at MLFLOW_TRACKING_URI, else the database `mlflow.db` of the working folder."""
+def uri() -> str:
+    """MLFLOW_TRACKING_URI, else the database `mlflow.db` of the working folder."""
     default = f"sqlite:///{Path('mlflow.db').absolute()}"
-    return _open(os.environ.get("MLFLOW_TRACKING_URI") or default, Path.cwd())
+    return os.environ.get("MLFLOW_TRACKING_URI") or default
+
+
+def open_store() -> "Store":
+    """The store at `uri()`."""
+    return _open(uri(), Path.cwd())
 
 
 def send(record: Mapping[str, Any], again: bool = False) -> Any:
@@ -95,18 +97,24 @@ class Store:
             if found.lifecycle_stage == "deleted":
                 self.client.restore_experiment(found.experiment_id)
             self.experiments[name] = found.experiment_id
+            if name.endswith(f"/{views.TRAINING.kind}"):
+                self.show(name, views.TRAINING)
         return self.experiments[name]
+
+    def show(self, name: str, view: views.View) -> None:
+        """Make `view` the one that the links to the experiment `name` open."""
+        id = self.experiment(name)
+        held = self.client.get_experiment(id).tags
+        for key, value in views.tags(view, id).items():
+            if held.get(key) != value:
+                self.client.set_experiment_tag(id, key, value)
 
     def _create(self, name: str) -> Any:
         location = None
         if self.database:
             location = (self.database.parent / "mlruns" / name).as_uri()
-        about = {
-            "mlflow.note.content": ABOUT.get(name.rpartition("/")[2], ""),
-            "mlflow.experimentKind": "custom_model_development",  # its page is that of runs
-        }
         try:
-            self.client.create_experiment(name, artifact_location=location, tags=about)
+            self.client.create_experiment(name, artifact_location=location)
         except Exception as error:  # a server has no lock: another process was first
             if getattr(error, "error_code", "") != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -135,8 +143,6 @@ class Store:
 
         experiment = self.experiment(record["experiment"])
         tags = {**record["tags"], "key": record["run"]}
-        if record.get("parent"):
-            tags[PARENT] = self.resolve(record["parent"])
         run = self._resumed(record)
         last: dict[str, int] = {}
         if run:
@@ -201,9 +207,6 @@ class Store:
         data = Dataset(record["name"], record["digest"], "local", source)
         given = DatasetInput(data, [InputTag("mlflow.data.context", record["context"])])
         self.client.log_inputs(run, [given])
-
-    def adopt(self, run: str, record: Mapping[str, Any]) -> None:
-        self.client.set_tag(run, PARENT, self.resolve(record["parent"]))
 
     def register(self, model: str, run: str, about: str, alias: str) -> str:
         """Point `alias` of the registered `model` at what the run made; its version."""

@@ -51,3 +51,19 @@ def test_a_section_is_all_its_keys_and_a_wrong_one_names_its_neighbours(loaded):
         explain.explain(loaded, "mix.sharb")
     with pytest.raises(UserError, match="mixx: no such key; there are .*mix, "):
         explain.explain(loaded, "mixx")
+
+
+@pytest.mark.parametrize(
+    "part, meant",
+    [
+        ("scenes", ["scenes"]),
+        ("t60", ["scenes.t60"]),
+        ("glu", []),  # a value, no key
+        ("laplace-ip2", ["separate.methods.laplace-ip2"]),
+        ("learned-sdr.network", ["train.variants.learned-sdr.network"]),
+        ("room_", ["scenes.room_length", "scenes.room_width", "scenes.room_height"]),
+        ("t6", ["scenes.t60"]),
+    ],
+)
+def test_a_part_of_a_key_means_the_keys_that_have_it(loaded, part, meant):
+    assert explain.candidates(loaded, part) == meant

@@ -9,6 +9,7 @@ from ssml.data.corpora.grammar import jsgf
 from ssml.evaluation.asr import ASR, wer, word_errors
 from ssml.evaluation.outcomes import outcomes
 from ssml.files.io import read_json, read_table
+from ssml.tracking.views import TRAINING
 from tests import browser
 from tests.project import Project, copied, tracked_runs
 
@@ -39,15 +40,25 @@ def test_both_drivers_are_settled(project):
 def test_every_training_and_evaluation_is_a_run(project):
     trained = tracked_runs(project, "tiny/train")
     assert set(trained) == {"train:learned-sdr", "train:learned-coherence"}
-    assert "validation SI-SDR dB" in trained["train:learned-sdr"].data.metrics
+    logged = {name for run in trained.values() for name in run.data.metrics}
+    assert logged == {name for part in TRAINING.sections for name in part.metrics}
     evaluated = tracked_runs(project, "tiny/evaluate")
-    assert {"evaluate:laplace-iss:test2", "evaluate:mixture:test3"} <= set(evaluated)
+    methods = ("mixture", "reference", "laplace-iss", "learned-sdr-iss", "learned-coherence-iss")
+    assert set(evaluated) == {f"evaluate:{method}" for method in methods}
     ids = read_json(project.folder / "results/tracked.json")
-    child = evaluated["evaluate:learned-sdr-iss:test2"].data
-    assert "SI-SDR dB" in child.metrics and child.metrics["seconds/separate"] > 0
-    assert child.tags["mlflow.parentRunId"] == ids["test2"]
+    assert ids == {job.removeprefix("evaluate:"): run.info.run_id for job, run in evaluated.items()}
+    found = evaluated["evaluate:learned-sdr-iss"]
+    metrics = found.data.metrics
+    assert metrics["seconds/separate/test2"] > 0
+    for row in read_table(project.folder / "results/summary.csv"):
+        if row["method"] == "learned-sdr-iss":
+            assert metrics[f"{row['set']}/SI-SDR dB"] == pytest.approx(
+                float(row["si_sdr"]), abs=1e-3
+            )
+    assert {one.dataset.name for one in found.inputs.dataset_inputs} == {"test2", "test3"}
+    assert "mlflow.parentRunId" not in found.data.tags  # it would be hidden below another
     told = (project.folder / "reports/runs.js").read_text()
-    assert ids["learned-sdr-iss on test2"] in told and '"stage": "transcribe"' in told
+    assert ids["learned-sdr-iss"] in told and '"stage": "transcribe"' in told
 
 
 def test_a_training_names_the_data_it_learned_from(project):

@@ -14,15 +14,19 @@ JOB = "train:learned-sdr"
 
 
 @pytest.fixture(scope="session")
-def database(shared, tmp_path_factory):
-    """A database for this process, a copy of one that is made once a test run: it takes seconds."""
+def empty(shared) -> Path:
+    """A database to copy, made once a test run: it takes seconds."""
 
     def make(folder):
         store.Store(f"sqlite:///{folder}/mlflow.db")
 
-    return Path(
-        shutil.copy(once(shared / "mlflow", make) / "mlflow.db", tmp_path_factory.mktemp("mlflow"))
-    )
+    return once(shared / "mlflow", make) / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def database(empty, tmp_path_factory) -> Path:
+    """A database for this process."""
+    return Path(shutil.copy(empty, tmp_path_factory.mktemp("mlflow")))
 
 
 @pytest.fixture(autouse=True)

@@ -1,20 +1,29 @@
-"""What runs have to do with each other: parents, data, the best model, which of them count."""
+"""What runs have to do with each other: data, digests, the best model, which of them count."""
 
 from ssml import tracking
 from ssml.tracking import store
-from tests.tracking.conftest import JOB
+from tests.tracking.conftest import JOB, PARAMS
 
 
-def test_a_run_is_shown_under_its_parent_and_knows_its_data(start):
-    with start(job="evaluate:test2") as parent:
-        parent.dataset("test2", "0123abcd", "data/mixtures/test2", "testing")
-    with start(job="evaluate:a:test2", parent=parent.id) as child:
-        pass
-    found = store.open_store().client.get_run(child.id)
-    assert found.data.tags[store.PARENT] == parent.id
-    (given,) = store.open_store().client.get_run(parent.id).inputs.dataset_inputs
+def test_a_run_knows_its_data(start):
+    with start(job="evaluate:a") as run:
+        run.dataset("test2", "0123abcd", "data/mixtures/test2", "testing")
+    (given,) = store.open_store().client.get_run(run.id).inputs.dataset_inputs
     assert (given.dataset.name, given.dataset.digest) == ("test2", "0123abcd")
     assert [(tag.key, tag.value) for tag in given.tags] == [("mlflow.data.context", "testing")]
+
+
+def test_digests_are_tags_and_make_another_run(start, request):
+    old, new = {"scores": "0123"}, {"scores": "4567"}
+    with start(digests=old) as run:
+        pass
+    found = store.open_store().client.get_run(run.id).data
+    assert found.tags["digest/scores"] == "0123"
+    assert not any("0123" in value for value in found.params.values())
+    name = request.node.name
+    assert tracking.find(name, JOB, PARAMS, "c", old) == run.id
+    assert tracking.find(name, JOB, PARAMS, "c", new) is None
+    assert tracking.find(name, JOB, PARAMS, "c") is None
 
 
 def test_data_are_noted_once_in_a_run(start):
@@ -32,15 +41,6 @@ def test_data_are_noted_once_in_a_run(start):
     assert sorted(one.dataset.digest for one in given) == ["abcd", "ef01"]
     assert given[0].tags[0].value == "training"
     assert client.get_run(old.id).inputs.dataset_inputs == []
-
-
-def test_a_known_run_is_adopted_by_a_new_parent(start):
-    with start(job="evaluate:a:test2", parent=None) as child:
-        pass
-    with start(job="evaluate:test2") as parent:
-        pass
-    tracking.adopt(child.id, parent.id)
-    assert store.open_store().client.get_run(child.id).data.tags[store.PARENT] == parent.id
 
 
 def test_a_run_is_found_by_what_it_was_given_even_when_a_newer_one_counts(start, request):
@@ -74,7 +74,7 @@ def test_runs_are_told_by_job_with_their_commit(start):
     with start(job="train:a") as a:
         pass
     found = tracking.summaries([b.id, a.id])
-    assert [one["id"] for one in found] == [a.id, b.id]
+    assert [(one["id"], one["job"]) for one in found] == [(a.id, "train:a"), (b.id, "train:b")]
     assert found[0]["commit"] == tracking.git()
     assert found[0]["seconds"] >= 0 and found[0]["began"].endswith("UTC")
     assert tracking.summaries(["none"]) == []

@@ -100,16 +100,3 @@ def test_processes_that_start_together_on_no_database(folder, monkeypatch):
     assert not Path(unsent.FILE).exists() and Path("mlflow.db").exists()
     runs = store.open_store().search("p/train", store.LIVE)
     assert len(runs) == 3 and all(run.data.metrics["loss"] == 19 for run in runs)
-
-
-def test_a_parent_that_was_unsent_is_found_later(start, live, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(store.Store, "start", lambda *_: 1 / 0)
-        with start(job="evaluate:test2") as parent:
-            pass
-        with start(job="evaluate:a:test2", parent=parent.id):
-            pass
-    assert tracking.resend() == 0
-    runs = {run.data.tags["job"]: run for run in live(kind="evaluate")}
-    made = runs["evaluate:test2"].info.run_id
-    assert runs["evaluate:a:test2"].data.tags[store.PARENT] == made

@@ -1,0 +1,102 @@
+"""Which source model is best for what, by the tables of results that come with the package."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ssml import pretrained
+from ssml.files.io import read_json, read_table
+
+Cells = dict[str, str]
+
+
+class Tested(NamedTuple):
+    """One way to separate, on each of the test sets."""
+
+    model: str
+    how: str  # rule and iterations, in words
+    rows: Sequence[Cells]  # a test set each, the fewest talkers first
+
+    @property
+    def name(self) -> str:
+        return f"{self.model}, {self.how}"
+
+    @property
+    def tested_on(self) -> list[tuple[str, str]]:
+        return [(row["set"], row["mixtures"]) for row in self.rows]
+
+    def values(self, quantity: str) -> list[float]:
+        return [float(row[quantity] or "nan") for row in self.rows]
+
+    def mean(self, quantity: str) -> float:
+        """Over the sets; nan where it was not measured on all of them."""
+        return sum(self.values(quantity)) / len(self.rows)
+
+    def decibels(self) -> str:
+        return f"SI-SDR {', '.join(f'{value:.1f}' for value in self.values('si_sdr'))} dB"
+
+    def percent(self) -> str:
+        return f"WER {', '.join(f'{100 * value:.0f}' for value in self.values('wer'))} %"
+
+
+def lines() -> list[str]:
+    """The best model for the signal, for the words, and where no trained one can be used.
+
+    Compared are models that were tested on the same mixtures; without a trained one: no lines.
+    """
+    classical = _classical()
+    mixture = next(one for one in classical if not one.model)
+    classical = [one for one in classical if one.model]
+    learned = [one for one in _learned() if one.tested_on == mixture.tested_on]
+    if not learned:
+        return []
+    about, card = learned[0].rows[0], read_json(pretrained.FOLDER / f"{learned[0].model}.json")
+    signal = _best([*learned, *classical], "si_sdr", max)
+    words = _best([*learned, *classical], "wer", min)
+    low = _best(classical, "si_sdr", max)
+    talkers = ", ".join(row["n_src"] for row in mixture.rows)
+    below = f"rates below {card['fs'] / 1000:g} kHz"
+    return [
+        f"best with {talkers} talkers of {about['corpus']}, means over mixtures:",
+        f"{'for the signal':20} {signal.name}: {signal.decibels()}",
+        f"{'for the words':20} {words.name}: {words.percent()} by {about['recogniser']}",
+        f"{below:20} {low.name}: {low.decibels()}",
+        f"{'unprocessed':20} {mixture.decibels()}, {mixture.percent()}",
+    ]
+
+
+def _learned() -> list[Tested]:
+    """The shipped models that were tested, by the rule and the iterations of their cards."""
+    found = []
+    for name in pretrained.names():
+        card, table = (pretrained.FOLDER / f"{name}.{kind}" for kind in ("json", "csv"))
+        if table.is_file() and (given := read_json(card).get("separate")):
+            wanted = {key: str(value) for key, value in given.items()}
+            found += _grouped(name, [r for r in read_table(table) if wanted.items() <= r.items()])
+    return found
+
+
+def _classical() -> list[Tested]:
+    """Every classical model, rule and number of iterations; and the unprocessed mixture."""
+    rows = read_table(pretrained.CLASSICAL)
+    methods = dict.fromkeys(row["method"] for row in rows)
+    groups = ([row for row in rows if row["method"] == method] for method in methods)
+    return [one for group in groups for one in _grouped(group[0]["model"], group)]
+
+
+def _grouped(model: str, rows: list[Cells]) -> list[Tested]:
+    if not rows:
+        return []
+    rule, iterations = rows[0]["rule"], rows[0]["iterations"]
+    return [
+        Tested(
+            model,
+            f"{iterations} iterations of {rule}",
+            sorted(rows, key=lambda row: int(row["n_src"])),
+        )
+    ]
+
+
+def _best(found: Sequence[Tested], quantity: str, choose: Callable[..., Tested]) -> Tested:
+    measured = [one for one in found if math.isfinite(one.mean(quantity))]
+    return choose(measured, key=lambda one: one.mean(quantity))
