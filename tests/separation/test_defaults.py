@@ -11,7 +11,7 @@ from ssml.files.errors import UserError
 from ssml.files.io import read_audio
 from ssml.separation.defaults import is_narrow
 from ssml.separation.separator import Separator
-from tests.conftest import speechlike, tiny_model
+from tests.conftest import tiny_model
 
 
 @pytest.fixture(scope="module")
@@ -99,12 +99,3 @@ def test_a_stream_keeps_the_model_of_its_first_block(sample):
     stream = ssml.Stream(separator, block=1)
     est = np.concatenate([stream.push(quiet), stream.flush()], -1)
     assert est.shape == quiet.shape and np.isfinite(est).all()
-
-
-def test_si_sdr_finds_the_order():
-    _, ref = speechlike(3)
-    ref = ref[:, 0]
-    values, order = ssml.si_sdr(2 * ref[[2, 0, 1]] + 1e-3 * ref[[0, 1, 2]], ref)
-    assert order.tolist() == [1, 2, 0] and (values > 40).all()
-    with pytest.raises(UserError, match=r"est \(2, 5\), ref \(3, 5\)"):
-        ssml.si_sdr(np.ones((2, 5)), np.ones((3, 5)))
