@@ -42,7 +42,8 @@ def sdr(est: Array, ref: Array, taps: int = 512) -> tuple[Array, Array]:
         import fast_bss_eval
     except ImportError:
         raise UserError(f"fast_bss_eval is not installed; {install('pipeline')}") from None
-    found, order = fast_bss_eval.sdr(r, e, filter_length=taps, return_perm=True)
+    compare: Any = fast_bss_eval.sdr  # its own types are narrower than what it takes
+    found, order = compare(r, e, filter_length=taps, return_perm=True)
     return _like(found, est), _like(order, est)
 
 
