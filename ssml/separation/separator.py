@@ -131,6 +131,7 @@ class Separator(nn.Module):
         return given if isinstance(given, nn.Module) else None
 
     def extra_repr(self) -> str:
+        """What `repr` says beside the modules."""
         return f"{self.name}, {self.rule_name}, {self.n_iter} iterations, {self.fs} Hz"
 
     @property
