@@ -26,7 +26,7 @@ def chosen(separator):
 
 def test_a_shipped_model_brings_its_rule_iterations_and_window():
     separator = Separator("learned-sdr", fs=16000)
-    assert chosen(separator) == ("learned-sdr", "iss-6-sweeps", 20)
+    assert chosen(separator) == ("learned-sdr", "iss-6-sweeps", 50)
     assert chosen(Separator("learned-sdr", rule="ip", n_iter=3, fs=16000))[1:] == ("ip", 3)
     assert separator.stft == ssml.load("learned-sdr").stft
 
@@ -42,7 +42,7 @@ def test_without_flags_the_learned_model_separates_best(sample):
     found = ssml.si_sdr(ssml.separate(mix, fs=16000), ref)[0].mean()
     assert found > before + 9
     others = [{"model": "laplace"}, {"model": "gauss"}, {"model": "learned-coherence"}]
-    others += [{"rule": "ip2"}, {"rule": "iss"}, {"n_iter": 40}]
+    others += [{"rule": "ip2"}, {"rule": "iss"}, {"n_iter": 100}]
     for flags in others:
         assert ssml.si_sdr(ssml.separate(mix, fs=16000, **flags), ref)[0].mean() < found + 0.2
 
