@@ -16,9 +16,9 @@ More microphones than sources are reduced to K channels first.
     import ssml
     est = ssml.separate(mix, model="laplace", rule="iss", n_iter=20)  # (..., M, N) -> (..., K, N)
 
-`Separator` is the same to use many times, `Stream` takes audio as it comes; `demix` and `iterate`
-are the loop on STFTs that both call. `load("learned-sdr")` gives a trained source model and its
-STFT, by name or path.
+`Separator` is the same to use many times, as a torch module; `Stream` takes audio as it comes.
+`demix` and `iterate` are the loop on STFTs that both call. `load("learned-sdr")` gives a trained
+source model and its STFT, by name or path. `si_sdr` and `sdr` compare outputs with known sources.
 """
 
 import importlib
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .iva.stft import Stft
     from .iva.updates import UPDATES
     from .separation.models import load
-    from .separation.scores import si_sdr
+    from .separation.scores import sdr, si_sdr
     from .separation.separator import Separator, separate
     from .separation.stream import Stream
 
@@ -48,6 +48,7 @@ __all__ = [
     "iterate",
     "load",
     "pit",
+    "sdr",
     "separate",
     "si_sdr",
 ]
@@ -64,6 +65,7 @@ _HOMES = {
     "iterate": "iva.auxiva",
     "load": "separation.models",
     "pit": "iva.losses",
+    "sdr": "separation.scores",
     "separate": "separation.separator",
     "si_sdr": "separation.scores",
 }

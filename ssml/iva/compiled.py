@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core import event
+
+from .compilation import clock
 
 njit: Any = numba.njit  # typed as Any: its overloads do not accept a dictionary of options
 OPTIONS = {
@@ -17,6 +20,19 @@ OPTIONS = {
     # sums may be reordered into vector lanes; NaN and infinity keep their meaning
     "fastmath": {"reassoc", "contract", "nsz", "arcp"},
 }
+
+
+class _Listener(event.Listener):
+    """Tells the clock; what is read from disk is no event."""
+
+    def on_start(self, event: Any) -> None:
+        clock.start()
+
+    def on_end(self, event: Any) -> None:
+        clock.stop()
+
+
+event.register("numba:compile", _Listener())
 
 
 def inner(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -136,7 +136,7 @@ def hints(figures: dict[str, Any], seconds: float) -> list[str]:
     if figures["lost_above"]:
         limit = f"{figures['lost_above'] / 1000:g} kHz"
         found.append(f"this model removes everything above {limit}: other models keep it")
-    hint(seconds < BRIEF, f"only {seconds:.1f} s long: give some 5 s or more, or a smaller --n-fft")
+    hint(seconds < BRIEF, f"only {seconds:.1f} s long, too little to separate: give 5 s or more")
     moving = figures["last_change"] is not None and figures["last_change"] > STILL
     hint(moving, "the outputs were still changing: more --iterations, or --rule ip2")
     hint(

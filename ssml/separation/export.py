@@ -1,7 +1,7 @@
 """The learned separator as a file of its own, .onnx or .pt2: `mix (1, K, N) -> images (1, K, N)`.
 
-The file computes AuxIVA with a trained source model and iterative source steering, for K sources at
-K microphones and a fixed number of iterations. Samples are float32 at 16 kHz; N is any number from
+The file computes AuxIVA with a trained source model and any update rule, for K sources at K
+microphones and a fixed number of iterations. Samples are float32 at 16 kHz; N is any number from
 the length of a window. See `graph`.
 """
 
@@ -24,7 +24,8 @@ from ssml.iva.checkpoint import Trained
 from ssml.iva.stft import Stft
 from ssml.iva.updates import UPDATES
 
-from .graph import SWEEPS, Graph
+from .graph import Graph
+from .graph_rules import RULES
 
 TOLERANCE = 1e-4  # of the mixture's peak, between the graph and the library
 OPSET = 20
@@ -40,16 +41,16 @@ def export(
     """Write the separator with `trained` to `path`, .onnx or .pt2; what it takes, as plain data.
 
     n_iter, rule: None for those that the model's card names. The graph is run and compared with
-    the library before it is written. Raises `UserError` for a rule that no graph has, a model that
-    has a memory, a package that is missing, and results that differ.
+    the library before it is written. Raises `UserError` for an unknown rule, a model that has a
+    memory, a package that is missing, and results that differ.
     """
     path = Path(path)
     if path.suffix not in (".onnx", ".pt2"):
         raise UserError(f"{path}: name a file that ends in .onnx or .pt2")
     n_iter = trained.n_iter if n_iter is None else n_iter
     rule = rule or trained.rule
-    if rule not in SWEEPS:
-        raise UserError(f"rule: no {rule!r} among {', '.join(SWEEPS)}, which can be exported")
+    if rule not in RULES:
+        raise UserError(f"rule: no {rule!r} among {', '.join(RULES)}")
     if n_iter < 1 or not 2 <= n_src <= 8:
         raise UserError(f"{n_iter} iterations, {n_src} sources: give at least 1, and 2 to 8")
     _check_model(trained)
@@ -91,7 +92,7 @@ def trace(
     trained: Trained, mix: Tensor, n_iter: int, rule: str = "iss"
 ) -> torch.export.ExportedProgram:
     """The graph for mixtures like `mix` (1, K, N), with any other N."""
-    graph = Graph(trained.network, trained.stft, n_iter, mix.shape[1], SWEEPS[rule]).eval()
+    graph = Graph(trained.network, trained.stft, n_iter, mix.shape[1], rule).eval()
     samples = torch.export.Dim("samples", min=trained.stft.n_fft)
     with quiet():
         return torch.export.export(graph, (mix.contiguous(),), dynamic_shapes=({2: samples},))

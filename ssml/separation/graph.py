@@ -1,116 +1,33 @@
 """The separator `mix (1, K, N) -> images (1, K, N)` as a graph of real tensors, to be exported.
 
-It computes `auxiva.separate` with iterative source steering, for K = M sources and any N. ONNX has
-neither complex numbers nor matrix decompositions. Here the STFT is a convolution, a complex number
-is a pair of tensors, and the Cholesky factors of K x K matrices are written out.
+It computes `auxiva.separate` for K = M sources and any N. ONNX has neither complex numbers nor
+matrix decompositions. Here the STFT is a convolution, a complex number is a pair of tensors, and
+the Cholesky factors of K x K matrices are written out.
 """
 
 import functools
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ssml.iva import linalg
 from ssml.iva.stft import Stft
-from ssml.iva.updates.iss import SWEEPS as SIX
 
-SWEEPS = {"iss": 1, "iss-6-sweeps": SIX}  # of the rules that a graph can have
-
-
-@dataclass(frozen=True)
-class Complex:
-    """Complex numbers as two real tensors."""
-
-    re: Tensor
-    im: Tensor
-
-    def __getitem__(self, index: Any) -> "Complex":
-        return Complex(self.re[index], self.im[index])
-
-    def plus(self, other: "Complex") -> "Complex":
-        return Complex(self.re + other.re, self.im + other.im)
-
-    def minus(self, other: "Complex") -> "Complex":
-        return Complex(self.re - other.re, self.im - other.im)
-
-    def times(self, other: "Complex") -> "Complex":
-        re = self.re * other.re - self.im * other.im
-        return Complex(re, self.re * other.im + self.im * other.re)
-
-    def scaled(self, factor: Tensor) -> "Complex":
-        return Complex(self.re * factor, self.im * factor)
-
-    def dot(self, other: "Complex") -> "Complex":
-        """The matrix product, as a sum of products: the matrices are small."""
-        product = self[..., :, :, None].times(other[..., None, :, :])
-        return Complex(product.re.sum(-2), product.im.sum(-2))
-
-    def to(self, dtype: torch.dtype) -> "Complex":
-        return Complex(self.re.to(dtype), self.im.to(dtype))
-
-    @property
-    def conj(self) -> "Complex":
-        return Complex(self.re, -self.im)
-
-    @property
-    def mH(self) -> "Complex":  # as torch's
-        return Complex(self.re.mT, -self.im.mT)
-
-    @property
-    def power(self) -> Tensor:
-        return self.re * self.re + self.im * self.im
-
-
-def eye(size: int) -> Tensor:
-    return torch.eye(size, dtype=torch.float64)
-
-
-def stack(rows: list[list[Complex]]) -> Complex:
-    """A matrix (..., M, M) of its entries (...,)."""
-    parts = ([[getattr(x, part) for x in row] for row in rows] for part in ("re", "im"))
-    re, im = (torch.stack([torch.stack(row, -1) for row in part], -2) for part in parts)
-    return Complex(re, im)
-
-
-def lower_inverse(C: Complex) -> tuple[Complex, Complex]:
-    """Cholesky's `L` with `C = L L^H`, and `L^-1`, of Hermitian C > 0, (..., M, M)."""
-    M = C.re.shape[-1]
-    zero = Complex(0 * C.re[..., 0, 0], 0 * C.re[..., 0, 0])
-    L = [[zero] * M for _ in range(M)]
-    inverse = [[zero] * M for _ in range(M)]
-    for j in range(M):
-        rest = C[..., j, j].re
-        for k in range(j):
-            rest = rest - L[j][k].power
-        scale = rest.rsqrt()
-        L[j][j] = Complex(rest * scale, zero.im)
-        for i in range(j + 1, M):
-            below = C[..., i, j]
-            for k in range(j):
-                below = below.minus(L[i][k].times(L[j][k].conj))
-            L[i][j] = below.scaled(scale)
-        inverse[j][j] = Complex(scale, zero.im)
-        for i in range(j):  # row j of L L^-1 = I
-            total = zero
-            for k in range(i, j):
-                total = total.minus(L[j][k].times(inverse[k][i]))
-            inverse[j][i] = total.scaled(scale)
-    return stack(L), stack(inverse)
+from .graph_rules import RULES
+from .pairs import Complex, eye, lower_inverse, stack
 
 
 class Graph(nn.Module):
-    """`model` in the loop of `auxiva.iterate`, `sweeps` of ISS: (1, K, N) -> (1, K, N), real."""
+    """`model` and `rule` in the loop of `auxiva.iterate`: (1, K, N) -> (1, K, N), real."""
 
     basis: Tensor
 
     def __init__(
-        self, model: nn.Module, stft: Stft, n_iter: int, n_src: int, sweeps: int = 1
+        self, model: nn.Module, stft: Stft, n_iter: int, n_src: int, rule: str = "iss"
     ) -> None:
         super().__init__()
         self.model, self.stft, self.n_iter, self.n_src = model, stft, n_iter, n_src
-        self.sweeps = sweeps
+        self.rule = RULES[rule]
         angles = torch.arange(stft.n_fft, dtype=torch.float64) * (2 * torch.pi / stft.n_fft)
         turns = torch.outer(torch.arange(stft.bins), torch.arange(stft.n_fft)) % stft.n_fft
         window = torch.hann_window(stft.n_fft, dtype=torch.float64)
@@ -162,7 +79,7 @@ class Graph(nn.Module):
         def step(i: Tensor, re: Tensor, im: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             W = Complex(re, im)
             U, _ = self.model(power(W, P))
-            W = steer(covariance(W, U, P), self.sweeps).dot(W)
+            W = self.rule(load(covariance(W, U, P))).dot(W)
             return i + 1, W.re.clone(), W.im.clone()
 
         state = torch.zeros((), dtype=torch.int64), W.re.clone(), W.im.clone()
@@ -231,22 +148,11 @@ def covariance(W: Complex, U: Tensor, P: Tensor) -> Complex:
     return W.dot(V).dot(W.mH)
 
 
-def steer(G: Complex, sweeps: int) -> Complex:
-    """`sweeps` of `updates.iss`: G (F, K, K, K) -> A (F, K, K), float64; loaded as float32 is."""
-    K, (share, floor) = G.re.shape[-1], linalg.loading_of(torch.float32)
-    amount = share * (G.re * eye(K)).sum(-1) + floor
-    G = Complex(G.re + amount[..., None] * eye(K), G.im)
-    A = Complex(eye(K).expand(G.re.shape[0], K, K), torch.zeros_like(G.re[:, 0]))
-    for k in [*range(K)] * sweeps:
-        norm = G.re[..., k, k]  # G[m][k,k] over m
-        own = [G[:, m, m, k].scaled(1 / norm[:, m]) for m in range(K)]
-        own[k] = Complex(1 - norm[:, k].rsqrt(), torch.zeros_like(norm[:, k]))
-        v = Complex(torch.stack([x.re for x in own], -1), torch.stack([x.im for x in own], -1))
-        A = A.minus(v[..., :, None].times(A[..., k : k + 1, :]))
-        v = v[:, None]
-        G = G.minus(v[..., :, None].times(G[..., k : k + 1, :]))
-        G = G.minus(G[..., :, k : k + 1].times(v[..., None, :].conj))
-    return A
+def load(G: Complex) -> Complex:
+    """As `linalg.load` of float32, to which the sums in G are rounded: (F, K, K, K)."""
+    share, floor = linalg.loading_of(torch.float32)
+    amount = share * (G.re * eye(G.re.shape[-1])).sum(-1) + floor
+    return Complex(G.re + amount[..., None] * eye(G.re.shape[-1]), G.im)
 
 
 def project_back(W: Complex) -> Complex:

@@ -1,4 +1,4 @@
-"""Checks of the mixtures and numbers that a separator receives, and resampling."""
+"""Checks of what a separator receives: mixtures, filters and numbers; level, rate and length."""
 
 from typing import Any
 
@@ -42,6 +42,19 @@ def check_mixture(mix: Any) -> Tensor:
     return x
 
 
+def check_filters(start: Any, X: Tensor, K: int) -> Tensor:
+    """Demixing matrices (..., F, K, M) for the mixture X (..., M, F, T), as `start` gives them."""
+    if not isinstance(start, np.ndarray | Tensor):
+        raise UserError(f"start: {type(start).__name__}; give a NumPy array or a torch tensor")
+    wanted = (*X.shape[:-3], X.shape[-2], K, X.shape[-3])
+    W = torch.as_tensor(start).to(X)
+    if W.shape[-3:] != wanted[-3:] or W.ndim > len(wanted):
+        raise UserError(f"start: shape {tuple(W.shape)}; the demixing matrices are {wanted}")
+    if not torch.isfinite(W).all():
+        raise UserError("start: holds values that are not finite (NaN or infinite)")
+    return W.expand(wanted)
+
+
 def check_integer(name: str, value: Any, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise UserError(f"{name}: {value!r} is not a whole number")
@@ -51,9 +64,11 @@ def check_integer(name: str, value: Any, least: int) -> int:
 
 
 def resample(x: Tensor, fs: int, to: int) -> Tensor:
-    """(..., N) at `fs` -> (..., ceil(N to / fs)) at `to`, Hz."""
+    """(..., N) at `fs` -> (..., ceil(N to / fs)) at `to`, Hz; raises `UserError` for gradients."""
     if fs == to:
         return x
+    if x.requires_grad:
+        raise UserError(f"fs: {fs} -> {to} Hz has no gradient; give a mixture at the model's rate")
     try:
         import soxr
     except ImportError:
@@ -63,6 +78,13 @@ def resample(x: Tensor, fs: int, to: int) -> Tensor:
     rows = [soxr.resample(np.ascontiguousarray(row), fs, to) for row in flat.T]
     out = torch.from_numpy(np.stack(rows)).to(x)
     return out.reshape(*x.shape[:-1], out.shape[-1])
+
+
+def exponent(x: Tensor) -> Tensor:
+    """The power of two (..., 1, 1) that scales x (..., M, N) to about [-1, 1], without rounding."""
+    largest = x.detach().abs().amax((-2, -1), keepdim=True)
+    most = int(np.log2(torch.finfo(x.dtype).max)) - 1
+    return torch.ldexp(torch.ones_like(largest), -largest.frexp().exponent.clamp(-most, most))
 
 
 def fit_length(x: Tensor, length: int) -> Tensor:

@@ -12,20 +12,24 @@ from ssml import pretrained
 from ssml.files.errors import UserError
 from ssml.iva import checkpoint
 from ssml.iva.checkpoint import Trained
-from ssml.iva.models import CLASSICAL, SourceModel
+from ssml.iva.models import CLASSICAL
 
 
-def as_source_model(model: Callable[..., Any]) -> SourceModel:
-    """Wrap any callable as a source model. The weights it returns are checked and broadcast."""
-    remembers = _remembers(model)
-    dtype = None
-    if isinstance(model, nn.Module):
-        dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), None)
+class Checked(nn.Module):
+    """Any callable as a source model: the weights it returns are checked and broadcast."""
 
-    def weigh(power: Tensor, memory: Any = None) -> tuple[Tensor, Any]:
+    def __init__(self, given: Callable[..., Any]) -> None:
+        super().__init__()
+        self.given = given  # a submodule where it is a module
+        self.remembers = _remembers(given)
+        if isinstance(given, nn.Module):
+            self.training = given.training
+
+    def forward(self, power: Tensor, memory: Any = None) -> tuple[Tensor, Any]:
+        """Weights and memory for the power (..., K, F, T); `UserError` for what is no weights."""
         # a bin with nothing to separate may overflow: the model sees silence there
-        given = power.nan_to_num(0, 0, 0).to(dtype or power.dtype)
-        result = model(given, memory) if remembers else model(given)
+        seen = power.nan_to_num(0, 0, 0).to(self._dtype or power.dtype)
+        result = self.given(seen, memory) if self.remembers else self.given(seen)
         U, memory = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
         if not isinstance(U, Tensor):
             raise UserError(f"model: returned {type(U).__name__}, not a tensor of weights")
@@ -38,7 +42,10 @@ def as_source_model(model: Callable[..., Any]) -> SourceModel:
             raise UserError("model: returned weights that are not positive and finite")
         return U, memory
 
-    return weigh
+    @property
+    def _dtype(self) -> torch.dtype | None:
+        """The precision of a network's parameters."""
+        return next((p.dtype for p in self.parameters() if p.is_floating_point()), None)
 
 
 def _remembers(model: Callable[..., Any]) -> bool:

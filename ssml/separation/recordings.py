@@ -4,6 +4,7 @@ A recording is read and separated block by block, see `stream`. The outputs are 
 unnamed temporary file, so memory does not grow with the recording.
 """
 
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ import soundfile
 from ssml.files.errors import UserError
 from ssml.files.io import atomic, write_bytes
 from ssml.files.progress import progress
+from ssml.iva.compilation import clock
 
 from .diagnostics import Watch
 from .inputs import MOST
@@ -27,6 +29,7 @@ SUBTYPES = {"wav": "FLOAT", "flac": "PCM_24"}
 RF64_FROM = 2**32 - 2**20  # bytes that no WAV can hold
 PEAK = 1 - 2**-20  # the largest sample that FLAC is given
 HEAD = 60  # s of a recording that choose the model, where it is not named
+COMPILING = "compiling kernels for this machine, once: about 10 s"
 
 
 class Target(NamedTuple):
@@ -84,6 +87,21 @@ def check_target(target: Target, recordings: Sequence[Path]) -> None:
         stems[path.stem] = path
 
 
+class Stopwatch:
+    """Time since it was made, in s, without that in which kernels are compiled."""
+
+    def __init__(self) -> None:
+        self._start, self._before = time.monotonic(), clock.seconds
+
+    @property
+    def compiling(self) -> float:
+        return clock.seconds - self._before
+
+    @property
+    def separating(self) -> float:
+        return time.monotonic() - self._start - self.compiling
+
+
 class Excerpt(NamedTuple):
     """The first block of a recording, for the picture of its separation."""
 
@@ -108,10 +126,11 @@ def separate_file(
     recording's rate, length and level. WAV is 32-bit float. FLAC is 24-bit: where a sample would
     clip, all outputs are scaled by one factor, the summary's `gain`. Files in `keep` are never
     replaced. `plot` draws the first block as a PNG. Where anything is wrong, `UserError` is raised
-    and nothing is written.
+    and nothing is written. The first compilation of the kernels is announced on stderr, and is no
+    part of `elapsed` and of the real-time factor.
     """
-    start = time.monotonic()
-    with _naming(path), open_recording(path) as file:
+    stopwatch = Stopwatch()
+    with _naming(path), clock.announcing(_announce), open_recording(path) as file:
         chosen = separator(file.samplerate, file.channels)
         if chosen.is_auto:
             head = _read(file, 0, min(file.frames, HEAD * file.samplerate))
@@ -133,11 +152,11 @@ def separate_file(
         stream = Stream(chosen, block, record_block)
         with _folder(target.folder), tempfile.TemporaryFile(dir=target.folder) as spool:
             peak = 0.0
-            for est in _stream(file, stream, path.name, start):
+            for est in _stream(file, stream, path.name, stopwatch):
                 spool.write(est.T.astype(np.float32).tobytes())
                 peak = max(peak, float(np.abs(est).max(initial=0)))
             gain = PEAK / peak if target.format == "flac" and peak > PEAK else 1.0
-            elapsed = time.monotonic() - start  # drawing takes longer than separating
+            elapsed = stopwatch.separating  # drawing takes longer than separating
             image = plot(excerpts[0]) if plot else b""
             write(spool, outputs, fs, target.format, gain)
             if picture:
@@ -156,20 +175,25 @@ def separate_file(
         "blocks": stream.blocks,
         "gain": gain,
         "elapsed": round(elapsed, 3),
+        "compiling": round(stopwatch.compiling, 3),
         "real_time_factor": round(elapsed / seconds, 4),
         "diagnosis": watch.report(),
     }
 
 
+def _announce() -> None:
+    print(COMPILING, file=sys.stderr, flush=True)
+
+
 def _stream(
-    file: soundfile.SoundFile, stream: Stream, title: str, start: float
+    file: soundfile.SoundFile, stream: Stream, title: str, stopwatch: Stopwatch
 ) -> Iterator[np.ndarray]:
     """Yield the outputs (K, m) of a recording; shows the progress where it has several blocks."""
     step = max(1, round(stream.length * (1 - OVERLAP)))
     starts = range(0, file.frames, step)
 
     def note() -> str:
-        return f"real-time factor {(time.monotonic() - start) * file.samplerate / file.tell():.2f}"
+        return f"real-time factor {stopwatch.separating * file.samplerate / file.tell():.2f}"
 
     shown = progress(starts, title, "blocks", note) if len(starts) > 1 else starts
     for first in shown:

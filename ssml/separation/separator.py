@@ -5,7 +5,6 @@ matrices that are returned, and their scale, include the reduction.
 """
 
 from collections.abc import Callable, Iterator
-from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,22 +15,17 @@ from torch import Tensor, nn
 from ssml.files.errors import UserError
 from ssml.iva import auxiva, demixing
 from ssml.iva.auxiva import Demixing
-from ssml.iva.checkpoint import Trained
-from ssml.iva.models import CLASSICAL, SourceModel
 from ssml.iva.reduction import reduction
-from ssml.iva.stft import Stft
 from ssml.iva.updates import UPDATES
 
-from . import defaults, diagnostics
+from . import defaults, diagnostics, images
+from .choice import choose
 from .defaults import AUTO, LEARNED, NARROW, RATE
-from .inputs import check_integer, check_mixture, fit_length, resample
-from .models import as_source_model, load
+from .inputs import check_filters, check_integer, check_mixture, exponent, fit_length, resample
+from .models import Checked
 
 Array = TypeVar("Array", np.ndarray, Tensor)
-
-# largest level of a channel in an output over that of the microphone's signal: outputs that are
-# louder, and cancel in their sum by 70 dB, are only rounding
-LOUDEST = 3e3
+Each = Callable[[int, Demixing], object]
 
 
 def separate(
@@ -45,17 +39,19 @@ def separate(
     n_fft: int | None = None,
     hop: int | None = None,
     mic: int = 0,
+    start: Array | None = None,
+    each: Each | None = None,
 ) -> Array:
     """Separate mixtures (..., M, N) into the images of their sources at `mic`, (..., K, N).
 
-    Arguments and errors are those of `Separator`.
+    Arguments and errors are those of `Separator` and of `Separator.forward`.
     """
     given = {"model": model, "rule": rule, "n_iter": n_iter, "n_src": n_src}
-    return Separator(**given, fs=fs, n_fft=n_fft, hop=hop, mic=mic)(mix)
+    return Separator(**given, fs=fs, n_fft=n_fft, hop=hop, mic=mic)(mix, start, each)
 
 
-class Separator:
-    """A reusable separator, which computes without gradients and in the mixture's precision.
+class Separator(nn.Module):
+    """A reusable separator, a torch module, which computes in the mixture's precision.
 
     model: "auto": the shipped model "learned-sdr", or "gauss" for a mixture that lacks the band up
         to 8 kHz, and where an STFT is given. Else "laplace", "gauss", "nmf", the name
@@ -71,10 +67,18 @@ class Separator:
         models the power of two nearest to the best known window (256 ms for "laplace" and "gauss",
         128 ms for others), and a quarter of it.
     mic: the reference microphone, from 0: outputs are the sources' images there.
-    device: where NumPy mixtures are computed. torch mixtures stay on their device.
+    device: where NumPy mixtures are computed, until `to` moves it. torch mixtures stay on their
+        device, and a network that was named follows them there.
+
+    Gradients: as torch has them, where the mixture, `start` or the network requires one. A network
+    that was named is frozen at first: `requires_grad_()` makes it trainable. Resampling has no
+    gradient, and the reduction to fewer sources than microphones counts as constant. NumPy arrays,
+    and all where nothing requires a gradient, take the compiled iterations.
 
     Raises `UserError` for arguments and mixtures that cannot be used.
     """
+
+    _place: Tensor
 
     def __init__(
         self,
@@ -89,55 +93,46 @@ class Separator:
         mic: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
+        super().__init__()
         if rule is not None and rule not in UPDATES:
             raise UserError(f"rule: no {rule!r} among {', '.join(UPDATES)}")
         self.n_src = None if n_src is None else check_integer("n_src", n_src, least=2)
         fs = None if fs is None else check_integer("fs", fs, least=1)
         self.mic = check_integer("mic", mic, least=0)
-        self.device = torch.device(device)
-        given = {"rule": rule, "n_iter": n_iter, "n_src": n_src}
-        self._classical: Callable[[int | None], Separator] | None = None
+        self.register_buffer("_place", torch.empty(0, device=device), persistent=False)
+        # what "auto" makes other separators with, and those that it made
+        self._given: dict[str, Any] | None = None
+        self._others: dict[Any, Separator] = {}
         if isinstance(model, str) and model == AUTO:
             # an own window is none of the trained model's
             free = n_fft is None and hop is None
             model = LEARNED if free and (fs is None or fs >= RATE) else NARROW
             if free:
-                given |= {"fs": fs, "mic": mic, "device": device}
-                self._classical = cache(partial(_classical, given))
+                self._given = {"rule": rule, "n_iter": n_iter, "n_src": n_src, "fs": fs, "mic": mic}
         self.name = model if isinstance(model, str | Path) else type(model).__name__
-        self._network: nn.Module | None = None  # of a checkpoint: ours to move to a device
-        settings, model_fs = defaults.OTHER, None
-        if isinstance(model, str) and model in CLASSICAL:
-            self.model: SourceModel = CLASSICAL[model]()
-            settings = defaults.CLASSICAL[model]
-        elif isinstance(model, str | Path | Trained):
-            trained = model if isinstance(model, Trained) else load(model)
-            name = "the model" if isinstance(model, Trained) else str(model)
-            if fs is None:
-                raise UserError(
-                    f"fs: missing; give the sampling rate of the mixture in Hz, for {name} works "
-                    f"at {trained.fs} Hz"
-                )
-            _same_stft(name, trained.stft, n_fft, hop)
-            n_fft, hop, model_fs = trained.stft.n_fft, trained.stft.hop, trained.fs
-            settings = defaults.Settings(trained.rule, trained.n_iter, n_fft / model_fs)
-            self._network = trained.network
-            self.model = as_source_model(trained.network)
-        elif callable(model):
-            self.model = as_source_model(model)
-        else:
-            raise UserError(f"model: {model!r} is neither a name, a file, nor a callable")
-        self.fs = RATE if fs is None else fs
-        self.model_fs = model_fs or self.fs
-        self.rule_name = rule or settings.rule
+        chosen = choose(model, fs, n_fft, hop)
+        self.model, self.stft, self._is_loaded = chosen.model, chosen.stft, chosen.is_loaded
+        self.fs, self.model_fs = fs or RATE, chosen.fs
+        self.rule_name = rule or chosen.rule
         self.rule = UPDATES[self.rule_name]
-        self.n_iter = check_integer("n_iter", settings.n_iter if n_iter is None else n_iter, 0)
-        n_fft = (
-            _nearest_power(settings.window * self.fs)
-            if n_fft is None
-            else check_integer("n_fft", n_fft, least=2)
-        )
-        self.stft = Stft(n_fft, n_fft // 4 if hop is None else check_integer("hop", hop, least=1))
+        self.n_iter = check_integer("n_iter", chosen.n_iter if n_iter is None else n_iter, 0)
+        if isinstance(self.model, nn.Module):
+            self.training = self.model.training
+
+    @property
+    def device(self) -> torch.device:
+        """Where NumPy mixtures are computed."""
+        return self._place.device
+
+    @property
+    def network(self) -> nn.Module | None:
+        """The source model, where it is a module: what `state_dict` and `parameters` hold."""
+        given = self.model.given if isinstance(self.model, Checked) else None
+        return given if isinstance(given, nn.Module) else None
+
+    def extra_repr(self) -> str:
+        """What `repr` says beside the modules."""
+        return f"{self.name}, {self.rule_name}, {self.n_iter} iterations, {self.fs} Hz"
 
     @property
     def window(self) -> float:
@@ -147,7 +142,7 @@ class Separator:
     @property
     def is_auto(self) -> bool:
         """Whether `for_mixture` may give another separator."""
-        return self._classical is not None
+        return self._given is not None
 
     def for_mixture(self, mix: Array) -> "Separator":
         """The separator that is used for `mix` (..., M, N).
@@ -155,46 +150,68 @@ class Separator:
         It is this one, but with model "auto" a classical one for a mixture with a narrow band (see
         `defaults.is_narrow`) and, with a shorter window, for one with too few frames.
         """
-        if self._classical is None:
+        if self._given is None:
             return self
         x = check_mixture(mix)
         K = self.n_src or x.shape[-2]
-        chosen = self._classical(None) if defaults.is_narrow(x, self.fs) else self
+        chosen = self._classical(None) if defaults.is_narrow(x.detach(), self.fs) else self
         if x.shape[-1] // (chosen.window * self.fs / 4) >= K:
             return chosen
-        n_fft = max(64, 2 ** int(np.log2(max(1, 4 * x.shape[-1] / K))))
-        return self._classical(n_fft)
+        return self._classical(max(64, 2 ** int(np.log2(max(1, 4 * x.shape[-1] / K)))))
 
-    def __call__(self, mix: Array) -> Array:
-        """Separate mixtures (..., M, N), floating point, into (..., K, N)."""
-        return self.for_mixture(mix).separate_from(mix)[0]
+    def _classical(self, n_fft: int | None) -> "Separator":
+        """What "auto" takes where the learned model does not fit."""
+        key = n_fft, self.device
+        if key not in self._others:
+            given = {**(self._given or {}), "n_fft": n_fft, "device": self.device}
+            self._others[key] = Separator(NARROW, **given)
+        return self._others[key]
 
-    @torch.no_grad()
+    def forward(self, mix: Array, start: Array | None = None, each: Each | None = None) -> Array:
+        """Separate mixtures (..., M, N), floating point, into (..., K, N).
+
+        start: demixing matrices (..., F, K, M) to start from, such as those of `filters`; None:
+            those that keep the mixture. They set the order of the outputs.
+        each: called as `each(i, state)` before the first iteration, i = 0, and after each; the
+            state (X, W, Y) is that of `states`, without gradients. What it returns is not read.
+        """
+        return self.for_mixture(mix).separate_from(mix, start, each=each)[0]
+
     def separate_from(
-        self, mix: Array, start: Array | None = None, changes: list[float] | None = None
+        self,
+        mix: Array,
+        start: Array | None = None,
+        changes: list[float] | None = None,
+        each: Each | None = None,
     ) -> tuple[Array, Array]:
         """Outputs (..., K, N) and demixing matrices (..., F, K, M), see `filters`.
 
-        start: demixing matrices to start from. Those of the part of a recording before save
-        iterations and keep the order of the sources. changes: a list, to which the
-        `diagnostics.change` by each iteration is appended.
+        start, each: as in `forward`. Filters of the part of a recording before save iterations and
+            keep the order of the sources. changes: a list, to which the `diagnostics.change` by
+            each iteration is appended.
         """
         x = self._tensor(mix)
-        level = exponent(x)
-        at_model = resample(x * level, self.fs, self.model_fs)
-        X = self.stft.forward(at_model)
-        Z, T, axes = self._reduce(X, None if start is None else torch.as_tensor(start).to(X))
-        given = (Z, self.model, self.rule, self.n_iter)
-        if changes is None:
-            last = auxiva.demix(*given)
-        else:
-            *_, last = diagnostics.record_changes(auxiva.iterate(*given), changes)
-        W = self._scale(last.W, T, axes, X)
-        est = self.stft.inverse(demixing.apply(W, X), at_model.shape[-1])
-        if W.shape[-2] == W.shape[-1]:  # the rounding error of ill-conditioned W
-            rest = at_model[..., self.mic, None, :] - est.sum(-2, keepdim=True)
-            est = est + rest / W.shape[-2]
-        est = fit_length(resample(est, self.model_fs, self.fs), x.shape[-1]) / level
+        with torch.set_grad_enabled(self._derives(mix, start)):
+            level = exponent(x)
+            at_model = resample(x * level, self.fs, self.model_fs)
+            X = self.stft.forward(at_model)
+            Z, T, axes = self._reduce(X, start)
+            given = (Z, self.model, self.rule, self.n_iter)
+            if changes is None and each is None:
+                last = auxiva.demix(*given)
+            else:
+                states = auxiva.iterate(*given)
+                if changes is not None:
+                    states = diagnostics.record_changes(states, changes)
+                for i, last in enumerate(states):
+                    if each is not None:
+                        each(i, self._state(last, X, T, axes, level))
+            W = images.scale(last.W, T, axes, X, self.mic)
+            est = self.stft.inverse(demixing.apply(W, X), at_model.shape[-1])
+            if W.shape[-2] == W.shape[-1]:  # the rounding error of ill-conditioned W
+                rest = at_model[..., self.mic, None, :] - est.sum(-2, keepdim=True)
+                est = est + rest / W.shape[-2]
+            est = fit_length(resample(est, self.model_fs, self.fs), x.shape[-1]) / level
         if not torch.isfinite(est).all():
             raise UserError(f"mix: no finite outputs after {self.n_iter} iterations; try fewer")
         return _like(est, mix), _like(W, mix)
@@ -216,9 +233,23 @@ class Separator:
         x = self._tensor(mix)
         level = exponent(x)
         X = self.stft.forward(resample(x * level, self.fs, self.model_fs))
-        Z, T, rest = self._reduce(X, None)
+        Z, T, axes = self._reduce(X, None)
         for state in auxiva.iterate(Z, self.model, self.rule, self.n_iter):
-            yield Demixing(X / level[..., None], self._scale(state.W, T, rest, X))
+            yield self._state(state, X, T, axes, level)
+
+    def _derives(self, *inputs: Any) -> bool:
+        """Whether a gradient is asked for."""
+        if not torch.is_grad_enabled() or isinstance(inputs[0], np.ndarray):
+            return False
+        tensors = (x for x in (*inputs, *self.parameters()) if isinstance(x, Tensor))
+        return any(x.requires_grad for x in tensors)
+
+    @torch.no_grad()
+    def _state(
+        self, state: Demixing, X: Tensor, T: Tensor | None, axes: Tensor, level: Tensor
+    ) -> Demixing:
+        """The state of the mixture X / level, projected back, of one of the reduced mixture."""
+        return Demixing(X / level[..., None], images.scale(state.W, T, axes, X, self.mic))
 
     def _tensor(self, mix: Any) -> Tensor:
         """The mixture as a checked tensor; moves a trained model to its device."""
@@ -230,11 +261,11 @@ class Separator:
             raise UserError(f"n_src: {self.n_src} sources need as many microphones, not {M}")
         if self.mic >= M:
             raise UserError(f"mic: {self.mic} is not within 0..{M - 1}, the mixture's channels")
-        if self._network is not None:
-            self._network.to(x.device)
+        if self._is_loaded:
+            self.model.to(x.device)  # type: ignore[attr-defined]
         return x
 
-    def _reduce(self, X: Tensor, start: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor]:
+    def _reduce(self, X: Tensor, start: Any) -> tuple[Tensor, Tensor | None, Tensor]:
         """`Z = T X` (..., K, F, T), T (..., F, K, M) or None for I, and the axes that T drops."""
         M = X.shape[-3]
         K = self.n_src or M
@@ -245,51 +276,9 @@ class Separator:
             )
         if K == M and start is None:
             return X, None, X.new_empty(0)
-        T, rest = reduction(X, K, start)
+        first = None if start is None else check_filters(start, X, K)
+        T, rest = reduction(X.detach(), K, first)
         return demixing.apply(T, X.to(T.dtype)).to(X.dtype), T, rest
-
-    def _scale(self, W: Tensor, T: Tensor | None, rest: Tensor, X: Tensor) -> Tensor:
-        """Demixing matrices (..., F, K, M) of the mixture X, projected back to `mic`.
-
-        In bins with nothing to separate, the first output is the signal of `mic`.
-        """
-        if T is None:
-            scaled = demixing.project_back(W, self.mic)
-        else:
-            # with the dropped axes as further rows the matrix is square and can be inverted
-            full = torch.cat([W.to(T.dtype) @ T, rest], dim=-2)
-            scaled = demixing.project_back(full, self.mic)[..., : W.shape[-2], :].to(W.dtype)
-        level = torch.linalg.vector_norm(torch.view_as_real(X), dim=(-2, -1)).mT  # (..., F, M)
-        let_through = (scaled.abs() * level[..., None, :]).amax((-2, -1))
-        nothing = (scaled == 0).all(-1).all(-1) | (let_through > LOUDEST * level[..., self.mic])
-        alone = torch.zeros_like(scaled[..., 0, :])
-        alone[..., self.mic] = 1
-        scaled = torch.where(nothing[..., None, None], 0, scaled)
-        scaled[..., 0, :] += nothing[..., None] * alone
-        return scaled
-
-
-def _classical(given: dict[str, Any], n_fft: int | None) -> Separator:
-    """What "auto" takes where the learned model does not fit."""
-    return Separator(NARROW, n_fft=n_fft, **given)
-
-
-def exponent(x: Tensor) -> Tensor:
-    """The power of two (..., 1, 1) that scales x (..., M, N) to about [-1, 1], without rounding."""
-    largest = x.abs().amax((-2, -1), keepdim=True)
-    most = int(np.log2(torch.finfo(x.dtype).max)) - 1
-    return torch.ldexp(torch.ones_like(largest), -largest.frexp().exponent.clamp(-most, most))
-
-
-def _same_stft(name: str, stft: Stft, n_fft: int | None, hop: int | None) -> None:
-    """Raise `UserError` where `n_fft` or `hop` is given and differs from the model's STFT."""
-    for key, asked, own in (("n_fft", n_fft, stft.n_fft), ("hop", hop, stft.hop)):
-        if asked not in (None, own):
-            raise UserError(f"{key}: {asked}, but {name} was trained for {own}; leave it out")
-
-
-def _nearest_power(samples: float) -> int:
-    return 2 ** max(6, round(np.log2(samples)))
 
 
 def _like(x: Tensor, mix: Array) -> Any:

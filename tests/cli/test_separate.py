@@ -1,8 +1,11 @@
 """`ssml separate`: what comes out."""
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from ssml.separation import recordings
 from ssml.separation.separator import separate
 from ssml.separation.stream import order
 from tests.cli.shell import QUICK, listed, read, record, refused, run
-from tests.conftest import tiny_model
+from tests.conftest import ROOT, tiny_model
 
 
 @pytest.mark.parametrize("fs", [16000, 44100])
@@ -91,6 +94,19 @@ def test_the_word_on_the_separation_is_printed_and_in_the_json(capsys):
     (one,) = json.loads(run(capsys, "separate", "half.wav", "o", "--json", *QUICK)[1])["done"]
     assert one["diagnosis"]["silent_channels"] == [2] and one["diagnosis"]["hints"]
     assert len(one["diagnosis"]["changes"]) == 3
+
+
+@pytest.mark.slow
+def test_the_first_compilation_is_announced_and_not_counted(tmp_path):
+    record("talk.wav", seconds=2)
+    words = [sys.executable, "-m", "ssml", "separate", "talk.wav", "out", "--json", "--force"]
+    cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
+    options: Any = {"env": os.environ | cache, "capture_output": True, "text": True, "check": True}
+    done = [subprocess.run([*words, *QUICK], **options) for _ in range(2)]
+    reports = [json.loads(one.stdout)["done"][0] for one in done]
+    assert done[0].stderr == f"{recordings.COMPILING}\n" and done[1].stderr == ""
+    assert reports[0]["compiling"] > 2 and reports[1]["compiling"] == 0
+    assert reports[0]["elapsed"] < reports[0]["compiling"]
 
 
 def test_plot_writes_a_picture_beside_the_outputs(capsys):

@@ -9,6 +9,7 @@ import numba
 import pytest
 
 from ssml.iva import compiled
+from ssml.iva.compilation import clock
 from tests import disk
 from tests.conftest import ROOT
 
@@ -29,6 +30,21 @@ def test_kernels_are_compiled_where_numba_has_lost_them(monkeypatch):
     with pytest.warns(UserWarning, match=r"numba .*no '_cache'; nothing is kept on disk"):
         double = compiled.compiled(lambda x: 2 * x)
     assert double(3.0) == 6.0
+
+
+def test_the_clock_counts_what_is_compiled_and_announces_it_once():
+    told = []
+
+    def twice(x):
+        return 2 * x
+
+    with clock.announcing(lambda: told.append(clock.seconds)):
+        for argument in (3.0, 3, 4):  # two kinds of arguments
+            numba.njit(twice)(argument)
+    assert len(told) == 1 and clock.seconds > told[0]
+    before = clock.seconds
+    numba.njit(twice)(2.0)
+    assert clock.seconds > before and len(told) == 1
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ def routes(request, separated, tmp_path_factory):
     for i, mix in enumerate(mixes):
         soundfile.write(place / f"in/{i}.wav", mix.T, params.fs, subtype="FLOAT")
     words = ["separate", str(place / "in"), str(place / "out"), "--model", "learned-sdr"]
-    words += ["--rule", "iss"]
+    words += ["--rule", "iss", "--iterations", "20"]
     assert main.main(words) == 0
     K = stages.SETS[request.param]
     found["command"] = [

@@ -11,7 +11,7 @@ from ssml.files.errors import UserError
 from ssml.files.io import read_audio
 from ssml.separation.defaults import is_narrow
 from ssml.separation.separator import Separator
-from tests.conftest import speechlike, tiny_model
+from tests.conftest import tiny_model
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def chosen(separator):
 
 def test_a_shipped_model_brings_its_rule_iterations_and_window():
     separator = Separator("learned-sdr", fs=16000)
-    assert chosen(separator) == ("learned-sdr", "iss-6-sweeps", 20)
+    assert chosen(separator) == ("learned-sdr", "iss-6-sweeps", 50)
     assert chosen(Separator("learned-sdr", rule="ip", n_iter=3, fs=16000))[1:] == ("ip", 3)
     assert separator.stft == ssml.load("learned-sdr").stft
 
@@ -42,7 +42,7 @@ def test_without_flags_the_learned_model_separates_best(sample):
     found = ssml.si_sdr(ssml.separate(mix, fs=16000), ref)[0].mean()
     assert found > before + 9
     others = [{"model": "laplace"}, {"model": "gauss"}, {"model": "learned-coherence"}]
-    others += [{"rule": "ip2"}, {"rule": "iss"}, {"n_iter": 40}]
+    others += [{"rule": "ip2"}, {"rule": "iss"}, {"n_iter": 100}]
     for flags in others:
         assert ssml.si_sdr(ssml.separate(mix, fs=16000, **flags), ref)[0].mean() < found + 0.2
 
@@ -99,12 +99,3 @@ def test_a_stream_keeps_the_model_of_its_first_block(sample):
     stream = ssml.Stream(separator, block=1)
     est = np.concatenate([stream.push(quiet), stream.flush()], -1)
     assert est.shape == quiet.shape and np.isfinite(est).all()
-
-
-def test_si_sdr_finds_the_order():
-    _, ref = speechlike(3)
-    ref = ref[:, 0]
-    values, order = ssml.si_sdr(2 * ref[[2, 0, 1]] + 1e-3 * ref[[0, 1, 2]], ref)
-    assert order.tolist() == [1, 2, 0] and (values > 40).all()
-    with pytest.raises(UserError, match=r"est \(2, 5\), ref \(3, 5\)"):
-        ssml.si_sdr(np.ones((2, 5)), np.ones((3, 5)))

@@ -10,6 +10,8 @@ from ssml.iva.models import CLASSICAL
 from ssml.iva.stft import Stft
 from ssml.iva.updates import UPDATES
 from ssml.separation import export, graph
+from ssml.separation.graph_rules import RULES
+from ssml.separation.pairs import Complex, lower_inverse
 from tests.conftest import speechlike
 
 STFT, N_ITER = Stft(128, 32), 6
@@ -32,23 +34,48 @@ def mixture(K, n, seed=1):
 
 
 @torch.no_grad()
-def expected(trained, mix):
-    return auxiva.separate(mix, trained.network, UPDATES["iss"], N_ITER, trained.stft)
+def expected(trained, mix, rule="iss"):
+    return auxiva.separate(mix, trained.network, UPDATES[rule], N_ITER, trained.stft)
 
 
 @pytest.mark.parametrize("K", [2, 3, 4])
 @pytest.mark.parametrize("n", [600, 4999])
 @pytest.mark.parametrize("last", [1, 1e-3])
-def test_the_real_form_is_the_librarys(trained, K, n, last):
+@pytest.mark.parametrize("rule", sorted(UPDATES))
+def test_the_real_form_is_the_librarys(trained, K, n, last, rule):
     mix = mixture(K, n)
     mix[:, -1] *= last
-    separator = graph.Graph(trained.network, STFT, N_ITER, K)
+    separator = graph.Graph(trained.network, STFT, N_ITER, K, rule)
     with torch.no_grad():
-        torch.testing.assert_close(separator(mix), expected(trained, mix), atol=2e-5, rtol=0)
+        wanted = expected(trained, mix, rule)
+        torch.testing.assert_close(separator(mix), wanted, atol=2e-5, rtol=0)
 
 
-def test_silence_and_identical_channels_stay_finite(trained):
-    separator = graph.Graph(trained.network, STFT, N_ITER, 2)
+def covariances(K, weak=1.0):
+    """Weighted covariances (9, K, K, K), complex128; the last output is `weak` times the others."""
+    random = torch.Generator().manual_seed(K)
+    Y = torch.randn(9, K, 64, dtype=torch.complex128, generator=random)
+    U = torch.rand(9, K, 64, dtype=torch.float64, generator=random) ** 4
+    Y[:, -1] = weak * (Y[:, -1] + Y[:, 0])
+    return torch.einsum("fkt,fit,fjt->fkij", U, Y, Y.conj()) / 64
+
+
+@pytest.mark.parametrize("K", [2, 3, 4, 6])
+@pytest.mark.parametrize("weak", [1, 1e-4])
+@pytest.mark.parametrize("rule", sorted(UPDATES))
+def test_a_rule_in_real_tensors_is_that_of_the_loop(K, weak, rule):
+    G = covariances(K, weak)
+    A = RULES[rule](Complex(G.real, G.imag))
+    torch.testing.assert_close(torch.complex(A.re, A.im), UPDATES[rule](G), rtol=1e-4, atol=1e-6)
+
+
+def test_there_is_a_graph_for_every_rule():
+    assert RULES.keys() == UPDATES.keys()
+
+
+@pytest.mark.parametrize("rule", sorted(UPDATES))
+def test_silence_and_identical_channels_stay_finite(trained, rule):
+    separator = graph.Graph(trained.network, STFT, N_ITER, 2, rule)
     with torch.no_grad():
         assert not separator(torch.zeros(1, 2, 1000)).any()
         assert torch.isfinite(separator(mixture(2, 1000)[:, :1].expand(1, 2, -1))).all()
@@ -57,21 +84,23 @@ def test_silence_and_identical_channels_stay_finite(trained):
 def test_cholesky_and_its_inverse():
     A = torch.randn(5, 4, 4, dtype=torch.complex128, generator=torch.Generator().manual_seed(0))
     C = A @ A.mH
-    L, inverse = graph.lower_inverse(graph.Complex(C.real, C.imag))
+    L, inverse = lower_inverse(Complex(C.real, C.imag))
     torch.testing.assert_close(torch.complex(L.re, L.im), torch.linalg.cholesky(C))
     eye = torch.complex(*(L.dot(inverse).re, L.dot(inverse).im))
     torch.testing.assert_close(eye, torch.eye(4, dtype=C.dtype).expand_as(C))
 
 
 @pytest.mark.slow
-def test_onnx_and_torch_files_agree_with_the_library_at_any_length(trained):
+@pytest.mark.parametrize("rule", sorted(UPDATES))
+def test_onnx_and_torch_files_agree_with_the_library_at_any_length(trained, rule):
     onnx = pytest.importorskip("onnx")
-    program = export.trace(trained, mixture(2, 3200), N_ITER)
+    program = export.trace(trained, mixture(2, 3200), N_ITER, rule)
     files = {export.run_onnx: export.to_onnx(program), export.run_pt2: export.to_pt2(program)}
     for n in (128, 3200, 7001):
         mix = mixture(2, n, seed=n)
         for run, data in files.items():
-            np.testing.assert_allclose(run(data, mix.numpy()), expected(trained, mix), atol=1e-5)
+            found = run(data, mix.numpy())
+            np.testing.assert_allclose(found, expected(trained, mix, rule), atol=3e-5)
     made = onnx.load_from_string(files[export.run_onnx]).graph
     real = {"FLOAT", "DOUBLE", "INT64", "BOOL"}
     kinds = {onnx.TensorProto.DataType.Name(value.data_type) for value in made.initializer}

@@ -80,6 +80,9 @@ def test_the_card_tells_data_budget_and_limits(trained):
     assert card["speakers"] == 3 and card["utterances"] == 5 and card["corpus"] == "synthetic"
     assert card["seed"] == 1 and card["budget"] == "250 steps, 1.0 h of mixtures seen"
     assert card["command"] == "snakemake --cores 1 models/learned-sdr.safetensors"
+    assert card["fs"] == 16000 and card["separate"] == ship.SEPARATE
+    separator = Separator("learned-sdr", fs=16000)
+    assert {"rule": separator.rule_name, "iterations": separator.n_iter} == ship.SEPARATE
     limits = " ".join(card["limits"])
     assert "T60 0.2 to 0.6 s" in limits and "8 to 12 iterations of iss: for other rules" in limits
 
@@ -169,6 +172,7 @@ def test_what_is_shipped_is_whole():
     for name in pretrained.names():
         card = checkpoint.load(pretrained.path(name)).card
         assert card["speakers"] and card["budget"] and card["command"] and card["limits"]
+        assert card["fs"] == 16000 and card["separate"] == ship.SEPARATE
         reached = read_table(pretrained.FOLDER / f"{name}.csv")
         assert {row["n_src"] for row in reached} == {"2", "3", "4"}
         assert all(int(row["mixtures"]) >= 200 and row["failures"] == "0" for row in reached)

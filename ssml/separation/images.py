@@ -1,0 +1,33 @@
+"""Demixing matrices whose outputs are the sources' images at a microphone, also where K < M."""
+
+import torch
+from torch import Tensor
+
+from ssml.iva import demixing
+
+# largest level of a channel in an output over that of the microphone's signal: outputs that are
+# louder, and cancel in their sum by 70 dB, are only rounding
+LOUDEST = 3e3
+
+
+def scale(W: Tensor, T: Tensor | None, axes: Tensor, X: Tensor, mic: int) -> Tensor:
+    """Demixing matrices (..., F, K, M) of the mixture X (..., M, F, T), projected back to `mic`.
+
+    W (..., F, K, K) is for the mixture `T X`; T and the axes that it drops are those of
+    `reduction`, T is None for I. In bins with nothing to separate, the first output is the signal
+    of `mic`.
+    """
+    if T is None:
+        scaled = demixing.project_back(W, mic)
+    else:
+        # with the dropped axes as further rows the matrix is square and can be inverted
+        full = torch.cat([W.to(T.dtype) @ T, axes], dim=-2)
+        scaled = demixing.project_back(full, mic)[..., : W.shape[-2], :].to(W.dtype)
+    level = torch.linalg.vector_norm(torch.view_as_real(X.detach()), dim=(-2, -1)).mT  # (..., F, M)
+    let_through = (scaled.detach().abs() * level[..., None, :]).amax((-2, -1))
+    nothing = (scaled == 0).all(-1).all(-1) | (let_through > LOUDEST * level[..., mic])
+    alone = torch.zeros_like(scaled[..., 0, :])
+    alone[..., mic] = 1
+    scaled = torch.where(nothing[..., None, None], 0, scaled)
+    scaled[..., 0, :] += nothing[..., None] * alone
+    return scaled
