@@ -9,7 +9,7 @@ from ssml.config import layout, params
 from ssml.config.uses import uses
 from ssml.files import io, provenance
 from ssml.files.errors import run
-from ssml.report import claims, page, pictures, results, tables
+from ssml.report import claims, latex, page, pictures, results, tables
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
     html = page.render(found, rows, claims.claims(found), plates, digests(chosen))
     io.write_text(layout.SUMMARY, tables.as_csv(rows))
     io.write_text(layout.SUMMARY.with_suffix(".md"), tables.markdown(rows))
-    io.write_text(layout.TABLES, tables.latex(rows))
+    io.write_text(layout.TABLES, latex.latex(rows))
     for picture in (picture for plate in plates for picture in plate.pictures):
         io.write_text(layout.figure(picture.name), picture.drawing.svg)
         io.write_bytes(layout.figure(picture.name, "pdf"), picture.drawing.pdf)

@@ -17,7 +17,7 @@ from ssml.iva.losses import pit, si_sdr_matrix
 from ssml.iva.models import CLASSICAL, SourceModel
 from ssml.iva.stft import Stft
 from ssml.iva.updates import UPDATES, Rule
-from ssml.separation.models import as_source_model
+from ssml.separation.models import Checked
 
 
 class Method(NamedTuple):
@@ -78,7 +78,7 @@ def own_model(name: str, options: Mapping[str, Any]) -> SourceModel:
         found = found(**options)
     if not callable(found):
         raise UserError(f"model: {name} is of type {type(found).__name__}, not a function")
-    return as_source_model(found)
+    return Checked(found)
 
 
 def iterations_to_measure(iterations: int) -> set[int]:

@@ -18,6 +18,7 @@ from .dots import dots
 from .focus import baseline, prominent
 from .headline import headline, talkers
 from .iterations import by_iterations
+from .latex import latex
 from .pictures import Plate
 from .players import data_uri
 from .results import Results
@@ -167,7 +168,7 @@ def _iterations(results: Results) -> list[dict[str, Any]]:
 
 def _files(rows: Sequence[Row]) -> list[tuple[str, str]]:
     """The summary's files as addresses, so that the page has them wherever it is put."""
-    made = {"csv": tables.as_csv(rows), "tex": tables.latex(rows), "md": tables.markdown(rows)}
+    made = {"csv": tables.as_csv(rows), "tex": latex(rows), "md": tables.markdown(rows)}
     kinds = {"csv": "text/csv", "tex": "text/x-tex", "md": "text/markdown"}
     return [
         (f"{layout.SUMMARY.stem}.{kind}", data_uri(made[kind].encode(), kinds[kind]))

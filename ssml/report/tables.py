@@ -3,7 +3,6 @@
 import csv
 import io
 import math
-import re
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -246,26 +245,6 @@ def markdown(rows: Sequence[Row]) -> str:
     if heard := in_words(row.heard for row in rows):
         parts.append(f"{RULE} {heard}\n")
     return "\n".join(parts)
-
-
-def latex(rows: Sequence[Row]) -> str:
-    """A `booktabs` tabular per quantity, to `\\input` into a paper."""
-    parts = [f"% needs \\usepackage{{booktabs}}; means with {INTERVALS}\n% {RULE}\n"]
-    for pivot in pivots(rows):
-        heads = [f"{speakers} speakers" for _, speakers in pivot.sets]
-        lines = ["\\begin{tabular}{l" + "r" * len(heads) + "}", "\\toprule"]
-        lines += [" & ".join(map(_tex, [pivot.title, *heads])) + r" \\", "\\midrule"]
-        for method, cells in pivot.rows:
-            texts = [f"\\textbf{{{_tex(text)}}}" if bold else _tex(text) for text, bold in cells]
-            lines.append(" & ".join([_tex(method), *texts]) + r" \\")
-        parts.append("\n".join([*lines, "\\bottomrule", "\\end{tabular}"]) + "\n")
-    return "\n".join(parts)
-
-
-def _tex(text: str) -> str:
-    """`text` for LaTeX: its special characters, and minus signs before digits."""
-    text = re.sub(r"([%&_#$])", r"\\\1", text)
-    return re.sub(r"(?<!\w)-(?=\d)", "$-$", text)
 
 
 def best(

@@ -8,6 +8,7 @@ import pytest
 from ssml.config import layout, params
 from ssml.report import cells, compare, conditions, results, tables
 from ssml.report.iterations import by_iterations
+from ssml.report.latex import latex
 from tests.report import fake_tables as fake
 from tests.report.parsed import attributes, by_id, parse, text_of
 
@@ -149,7 +150,7 @@ def test_pesq_is_shown_where_it_was_measured(tmp_path, written):
 
 
 def test_latex_is_balanced_and_escaped(made):
-    text = tables.latex(tables.summarise(made[1]))
+    text = latex(tables.summarise(made[1]))
     assert text.count("\\begin{tabular}") == text.count("\\end{tabular}") == 3
     body = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert {line.count("&") for line in body} == {3}

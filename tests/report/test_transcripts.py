@@ -4,6 +4,7 @@ import pytest
 
 from ssml.evaluation.asr import WordErrors, word_errors
 from ssml.report import claims, results, rivals, tables
+from ssml.report.latex import latex
 from ssml.report.transcripts import Heard, Text, Transcripts, in_words
 from tests.report import fake_tables as fake
 
@@ -89,5 +90,5 @@ def test_what_was_not_recognised_and_loops_stand_in_every_table(looping):
     for table in (tables.ascii_table(rows), tables.markdown(rows), fake.html(looping, plates=[])):
         assert line in table
     rule = "Capped WER: the errors of an output count up to the number of words"
-    for table in (tables.markdown(rows), tables.latex(rows), fake.html(looping, plates=[])):
+    for table in (tables.markdown(rows), latex(rows), fake.html(looping, plates=[])):
         assert rule in table
