@@ -27,6 +27,8 @@ def main() -> None:
     if remote or given.links:
         return
     sys.stdout.flush()
+    # eight processes for evaluations of language models, which there are none of
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1", "--host", HOST]
     command += ["--port", str(given.port), "--backend-store-uri", uri()]
     os.execv(command[0], command)
