@@ -78,10 +78,12 @@ class Published:
     def headline(self, name: str, *methods: str) -> str:
         """SI-SDR and word error rate of a few methods in words, and where the numbers are from."""
         rows = self.rows(name, methods)
-        speakers = list(dict.fromkeys(row.speakers for row in rows))
-        head = ["", *(f"SI-SDR in dB, {k} talkers" for k in speakers)]
+        sets = [_talkers(name) for name in dict.fromkeys(row.test_set for row in rows)]
         rate = _known("wer", rows)
-        head += [f"{TITLES[rate]}, {k} talkers" for k in speakers]
+        head = [
+            "",
+            *(f"{TITLES[quantity]}, {words}" for quantity in ("si_sdr", rate) for words in sets),
+        ]
         body = []
         for method in dict.fromkeys(row.method for row in rows):
             own = [row for row in rows if row.method == method]
@@ -216,9 +218,12 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _talkers(test_set: str) -> str:
-    """`test3` has three talkers; a set of another name is called by it."""
-    count = test_set.removeprefix("test")
-    return f"{count} talkers" if count.isdigit() else test_set
+    """`test3` has three talkers, and so has `real3`; a set of another name is called by it."""
+    for start, where in (("test", ""), ("real", ", measured room")):
+        count = test_set.removeprefix(start)
+        if count.isdigit():
+            return f"{count} talkers{where}"
+    return test_set
 
 
 def _label(row: tables.Row) -> str:

@@ -104,3 +104,19 @@ def test_what_is_not_there_is_named(added, marker, message):
     folder, _ = added
     with pytest.raises(UserError, match=message):
         Published(folder, folder).render(document(marker))
+
+
+def test_sets_with_equally_many_talkers_have_a_column_each(added, tmp_path):
+    folder, rows = added
+    cells = [row.cells() for row in rows if row.test_set == "test2"]
+    real = [
+        one | {"set": "real2", "si_sdr": 1.25, "si_sdr_low": 1, "si_sdr_high": 1.5} for one in cells
+    ]
+    io.write_table(tmp_path / "run.csv", [*cells, *real], tables.COLUMNS)
+    (tmp_path / "sources.csv").write_bytes((folder / "sources.csv").read_bytes())
+    text = Published(tmp_path, tmp_path).headline("run", "mixture", "laplace-iss")
+    head, _, *body = [line for line in text.splitlines() if line.startswith("|")]
+    names = [name.strip() for name in head.split("|")[2:-1]]
+    assert names[:2] == ["SI-SDR in dB, 2 talkers", "SI-SDR in dB, 2 talkers, measured room"]
+    assert all(len(line.split("|")) == len(head.split("|")) for line in body)
+    assert all("1.2" in line.split("|")[3] for line in body)
