@@ -56,7 +56,7 @@ def render(
             wer=dots(
                 results,
                 rows,
-                "wer_capped",
+                "wer",
                 "Capped word error rate in %",
                 lambda r: r.wer_capped,
                 (100, 0),

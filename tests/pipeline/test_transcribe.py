@@ -38,7 +38,7 @@ def stage(tmp_path, monkeypatch):
         monkeypatch.setattr(Parrot, "texts", texts)
         est = np.arange(len(texts), dtype=float)[:, None].repeat(9, axis=1)
         info = {"id": "m-0", "utterances": ["u", "v"], "transcripts": said}
-        outcome = Outcome(info, est, est, {}, False)
+        outcome = Outcome(info, est, est, est, {}, False)
         monkeypatch.setattr(transcribe, "outcomes", lambda *_: [outcome])
         transcribe.main()
         return read_table(layout.transcripts("laplace-iss", "test2"))
