@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from ssml import pretrained
@@ -66,34 +67,31 @@ def lines() -> list[str]:
 
 
 def _learned() -> list[Tested]:
-    """The shipped models that were tested, by the rule and the iterations of their cards."""
+    """The shipped models that were tested, by the rule of their cards."""
     found = []
     for name in pretrained.names():
         card, table = (pretrained.FOLDER / f"{name}.{kind}" for kind in ("json", "csv"))
         if table.is_file() and (given := read_json(card).get("separate")):
-            wanted = {key: str(value) for key, value in given.items()}
-            found += _grouped(name, [r for r in read_table(table) if wanted.items() <= r.items()])
+            found += _tested([row for row in read_table(table) if row["rule"] == given["rule"]])
     return found
 
 
 def _classical() -> list[Tested]:
     """Every classical model, rule and number of iterations; and the unprocessed mixture."""
-    rows = read_table(pretrained.CLASSICAL)
-    methods = dict.fromkeys(row["method"] for row in rows)
-    groups = ([row for row in rows if row["method"] == method] for method in methods)
-    return [one for group in groups for one in _grouped(group[0]["model"], group)]
+    return _tested(read_table(pretrained.CLASSICAL))
 
 
-def _grouped(model: str, rows: list[Cells]) -> list[Tested]:
-    if not rows:
-        return []
-    rule, iterations = rows[0]["rule"], rows[0]["iterations"]
+def _tested(rows: list[Cells]) -> list[Tested]:
+    """The rows by method, each with its sets in the order of their talkers."""
+    methods: dict[str, list[Cells]] = {}
+    for row in sorted(rows, key=lambda row: int(row["n_src"])):
+        methods.setdefault(row["method"], []).append(row)
     return [
         Tested(
-            model,
-            f"{iterations} iterations of {rule}",
-            sorted(rows, key=lambda row: int(row["n_src"])),
+            Path(first["model"]).stem, f"{first['iterations']} iterations of {first['rule']}", group
         )
+        for group in methods.values()
+        for first in group[:1]
     ]
 
 

@@ -81,7 +81,9 @@ def _card_line(file: Path) -> str:
         card = read_json(file.with_suffix(".json"))
         stft, network = card["stft"], card["network"]["name"]
         place = "shipped" if file.parent == pretrained.FOLDER else file
-        return f"{network}, STFT {stft['n_fft']}/{stft['hop']}, {place}"
+        how = card.get("separate", {})
+        by = f"{how['iterations']} iterations of {how['rule']}, " if how else ""
+        return f"{network}, STFT {stft['n_fft']}/{stft['hop']}, {by}{place}"
     except (UserError, KeyError, TypeError):
         return f"{file}: without a card that can be read"
 
