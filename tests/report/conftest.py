@@ -41,7 +41,7 @@ def pieces(made) -> tuple[list[listening.Piece], dict[str, bytes]]:
     def outcomes(params, method, name, only):
         est = np.tile(noise, (params.scenes.sets[name].speakers, 1))
         info = {"transcripts": ["HE SAID SO"] * len(est), "t60_measured": 0.3}
-        yield Outcome(info, est, est, {}, False)
+        yield Outcome(info, est, est, est, {}, False)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(listening, "outcomes", outcomes)
