@@ -1,5 +1,7 @@
 """The pages in Chromium, made of made-up results and sounds: no trouble, all keys, all widths."""
 
+import json
+
 import pytest
 
 from ssml.config import layout
@@ -9,9 +11,7 @@ from tests import browser
 
 pytestmark = pytest.mark.slow
 
-RUNS = """window.SSML_RUNS = [
-  {"name": "mixture on test2", "id": "0123456789ab", "commit": "", "began": "", "seconds": 2},
-  {"name": "nmf-iss on test2", "id": "123456789abc", "commit": "", "began": "", "seconds": 3}];"""
+TRACKED = {"experiment": "1", "commit": "", "began": "", "seconds": 2}
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,11 @@ def folder(made, written, pieces, tmp_path_factory):
     found = tmp_path_factory.mktemp("pages")
     io.write_text(found / layout.REPORT, written)
     io.write_text(found / layout.LISTEN, listening.render(made[1], pieces[0]))
-    io.write_text(found / layout.RUNS, RUNS)
+    runs = [
+        TRACKED | {"name": name, "job": f"evaluate:{name}", "id": f"{k:012}"}
+        for k, name in enumerate(["mixture", *made[1].methods])
+    ]
+    io.write_text(found / layout.RUNS, f"window.SSML_RUNS = {json.dumps(runs)};")
     for name, data in pieces[1].items():
         io.write_bytes(found / layout.AUDIO / name, data)
     return found
