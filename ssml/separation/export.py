@@ -101,7 +101,7 @@ def trace(
 def to_onnx(program: torch.export.ExportedProgram) -> bytes:
     """The graph as an ONNX file; input `mix`, output `images`."""
     try:
-        import onnxscript  # noqa: F401
+        from onnxscript import optimizer
     except ImportError:
         raise UserError(f"onnxscript is not installed; {install('export')}") from None
     with quiet():
@@ -114,6 +114,7 @@ def to_onnx(program: torch.export.ExportedProgram) -> bytes:
             verbose=False,
         )
     assert written is not None
+    optimizer.remove_unused_nodes(written.model)  # onnxruntime would warn of each
     return written.model_proto.SerializeToString()
 
 

@@ -92,7 +92,7 @@ def test_cholesky_and_its_inverse():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", sorted(UPDATES))
-def test_onnx_and_torch_files_agree_with_the_library_at_any_length(trained, rule):
+def test_onnx_and_torch_files_agree_with_the_library_at_any_length(trained, rule, capfd):
     onnx = pytest.importorskip("onnx")
     program = export.trace(trained, mixture(2, 3200), N_ITER, rule)
     files = {export.run_onnx: export.to_onnx(program), export.run_pt2: export.to_pt2(program)}
@@ -101,6 +101,7 @@ def test_onnx_and_torch_files_agree_with_the_library_at_any_length(trained, rule
         for run, data in files.items():
             found = run(data, mix.numpy())
             np.testing.assert_allclose(found, expected(trained, mix, rule), atol=3e-5)
+    assert "W:onnxruntime" not in capfd.readouterr().err
     made = onnx.load_from_string(files[export.run_onnx]).graph
     real = {"FLOAT", "DOUBLE", "INT64", "BOOL"}
     kinds = {onnx.TensorProto.DataType.Name(value.data_type) for value in made.initializer}
