@@ -4,7 +4,7 @@ import torch
 from ssml.files.errors import UserError
 from ssml.iva import auxiva, checkpoint
 from ssml.iva.models import CLASSICAL, NETWORKS
-from ssml.iva.models.nmf import FLOOR
+from ssml.iva.models.nmf import Nmf
 from ssml.iva.models.spherical import Gauss
 from ssml.iva.models.surrogate import activity
 from ssml.iva.updates import UPDATES
@@ -133,7 +133,7 @@ def test_no_frame_takes_over():
     assert (U * P.sum(-2, keepdim=True).mean(-1, keepdim=True)).max() < 2 * BINS / Gauss().floor
     for _ in range(100):
         U, memory = CLASSICAL["nmf"]()(P, memory)
-    assert (U * P.mean(-1, keepdim=True)).max() < 2 / FLOOR
+    assert (U * P.mean(-1, keepdim=True)).max() < 2 / Nmf().floor
 
 
 @pytest.mark.parametrize("name, rivals", [*((n, False) for n in sorted(NETWORKS)), ("glu", True)])
