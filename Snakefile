@@ -38,6 +38,8 @@ try:
     if "DVC_STAGE" in os.environ:
         check_watched(PARAMS, os.environ["DVC_STAGE"])
 except UserError as error:
+    if "DVC_STAGE" in os.environ:  # which has Snakemake say nothing
+        print(f"error: {error}", file=sys.stderr)
     raise WorkflowError(str(error)) from None
 
 os.environ["PYTHONPATH"] = workflow.basedir
