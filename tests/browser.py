@@ -72,13 +72,14 @@ def check_layout(page, width: int) -> None:
         }"""
     )
     assert small == []
-    regions = page.evaluate(
+    page.wait_for_function(  # the page learns its sizes from the browser, a moment after it is drawn
         """() => [...document.querySelectorAll(".wide > .scroll")]
-          .filter((region) => region.checkVisibility()).map((region) => [
-          region.scrollWidth > region.clientWidth + 1, region.tabIndex === 0,
-          !region.parentElement.querySelector(".more").hidden])"""
+          .filter((region) => region.checkVisibility()).every((region) => {
+            const scrolls = region.scrollWidth > region.clientWidth + 1;
+            const hinted = !region.parentElement.querySelector(".more").hidden;
+            return scrolls === (region.tabIndex === 0) && scrolls === hinted;
+          })"""
     )
-    assert all(scrolls == stop == hinted for scrolls, stop, hinted in regions)
     contents = page.locator("nav.contents")
     if contents.count():
         page.evaluate("scrollTo({ top: document.body.scrollHeight, behavior: 'instant' })")

@@ -58,6 +58,7 @@ def scene(rng: np.random.Generator, K: int, spacing: float, n_samples: int) -> S
         cuts=((0, n_samples),) * K,
         levels=(0.0,) * K,
         snr=20.0,
+        split="test",
     )
 
 

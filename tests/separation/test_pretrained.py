@@ -68,7 +68,8 @@ def test_a_shipped_model_is_found_by_name_and_says_the_same(trained, capsys):
     )
     layout.model("learned-sdr").unlink()
     assert main.main(["models"]) == 0
-    assert "learned-sdr          glu, STFT 256/64, shipped" in capsys.readouterr().out
+    line = "learned-sdr          glu, STFT 256/64, 50 iterations of iss-6-sweeps, shipped"
+    assert line in capsys.readouterr().out
     with pytest.raises(UserError, match="no 'learned' among laplace, gauss, nmf, learned-sdr; or"):
         Separator("learned", rule="iss", n_iter=20, fs=16000)
 
