@@ -21,7 +21,6 @@ from ssml.files.progress import progress
 from ssml.iva import auxiva, losses
 from ssml.iva.models import CLASSICAL
 from ssml.iva.stft import Stft
-from ssml.iva.updates import UPDATES
 
 from .measure import options, show
 
@@ -64,7 +63,7 @@ def mixtures(params: Params, K: int, count: int, first: int = 0) -> Iterator[tup
 @torch.no_grad()
 def score(mix: Any, ref: Any, name: str, given: dict[str, Any], rule: str, n_fft: int) -> float:
     stft = Stft(n_fft, n_fft // 4)
-    est = auxiva.separate(mix, CLASSICAL[name](**given), UPDATES[rule], ITERATIONS, stft)
+    est = auxiva.separate(mix, CLASSICAL[name](**given), rule, ITERATIONS, stft)
     return -float(losses.pit(-losses.si_sdr_matrix(est, ref, clamp=50))[0])
 
 

@@ -47,9 +47,9 @@ def _torchiva(rule: str, K: int) -> Call | None:
     package = torchiva()
     kind = {"iss": "T_ISS", "ip": "AuxIVA_IP", "ip2": "AuxIVA_IP2"}[rule]
 
-    def call(X: Tensor, n_iter: int) -> Tensor:
+    def call(X: Tensor, iterations: int) -> Tensor:
         with torch.no_grad():
-            separator = getattr(package, kind)(n_iter=n_iter, model=package.LaplaceModel())
+            separator = getattr(package, kind)(n_iter=iterations, model=package.LaplaceModel())
             return separator(X, n_src=K) if rule == "ip" else separator(X)
 
     return call
@@ -58,13 +58,13 @@ def _torchiva(rule: str, K: int) -> Call | None:
 def _ssspy(rule: str, K: int) -> Call:
     from ssspy.bss.iva import AuxLaplaceIVA
 
-    def call(X: Tensor, n_iter: int) -> np.ndarray:
+    def call(X: Tensor, iterations: int) -> np.ndarray:
         separator = AuxLaplaceIVA(
             spatial_algorithm=rule.upper(),
             scale_restoration="projection_back",
             record_loss=False,
         )
-        return separator(X.numpy(), n_iter=n_iter)
+        return separator(X.numpy(), n_iter=iterations)
 
     return call
 
@@ -75,8 +75,8 @@ def _pra(rule: str, K: int) -> Call | None:
     if rule != "ip":  # the only one it has
         return None
 
-    def call(X: Tensor, n_iter: int) -> np.ndarray:
-        est = auxiva(X.numpy().transpose(2, 1, 0), n_iter=n_iter, proj_back=True)
+    def call(X: Tensor, iterations: int) -> np.ndarray:
+        est = auxiva(X.numpy().transpose(2, 1, 0), n_iter=iterations, proj_back=True)
         return np.asarray(est)  # a tuple only where the filters are asked for
 
     return call

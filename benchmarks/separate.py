@@ -29,45 +29,48 @@ def mixture(K: int, seconds: float, *batch: int) -> Tensor:
     return torch.einsum("...fmk,...kft->...mft", normal(F, K, K), S).contiguous()
 
 
-def ours(X: Tensor, n_iter: int, rule: str = "iss") -> Tensor:
+def ours(X: Tensor, iterations: int, rule: str = "iss") -> Tensor:
     with torch.no_grad():
-        return auxiva.demix(X, CLASSICAL["laplace"](), UPDATES[rule], n_iter).projected_back().Y
+        return auxiva.demix(X, CLASSICAL["laplace"](), rule, iterations).projected_back().Y
 
 
-def plain(X: Tensor, n_iter: int, rule: str) -> Tensor:
+def plain(X: Tensor, iterations: int, rule: str) -> Tensor:
     """The same by the reference in torch."""
     available, kernels.available = kernels.available, lambda X: False
     try:
-        return ours(X, n_iter, rule)
+        return ours(X, iterations, rule)
     finally:
         kernels.available = available
 
 
-def compare(rule: str, K: int, seconds: float, n_iter: int, rounds: int, floor: float) -> dict:
+def compare(rule: str, K: int, seconds: float, iterations: int, rounds: int, floor: float) -> dict:
     """Rows for the project and each peer; `floor`: bytes a second of a copy."""
     X = mixture(K, seconds)
-    calls = {"ssml": lambda: ours(X, n_iter, rule), "ssml, torch": lambda: plain(X, n_iter, rule)}
+    calls = {
+        "ssml": lambda: ours(X, iterations, rule),
+        "ssml, torch": lambda: plain(X, iterations, rule),
+    }
     calls |= {
-        name: lambda call=call: call(X, n_iter) for name, call in peers.laplace(rule, K).items()
+        name: lambda call=call: call(X, iterations) for name, call in peers.laplace(rule, K).items()
     }
     seconds_of = in_turn(calls, rounds)
     unit = sorted(seconds_of["ssml"])[rounds // 2]
     # the mixture read twice and written once an iteration
-    least = 3 * n_iter * X.numel() * X.element_size() / floor
+    least = 3 * iterations * X.numel() * X.element_size() / floor
     rows = {name: row(found, unit) for name, found in seconds_of.items()}
     return rows | {"memory, 3 passes an iteration": row([least], unit)}
 
 
-def growth(seconds: float, n_iter: int, rounds: int) -> dict:
+def growth(seconds: float, iterations: int, rounds: int) -> dict:
     """How the project's time grows with one thing at a time."""
     cases = {
-        f"{n_iter} iterations, 2 x {seconds:g} s": (mixture(2, seconds), n_iter),
-        f"{2 * n_iter} iterations": (mixture(2, seconds), 2 * n_iter),
-        f"{2 * seconds:g} s": (mixture(2, 2 * seconds), n_iter),
-        "a batch of 8": (mixture(2, seconds, 8), n_iter),
-        "3 channels": (mixture(3, seconds), n_iter),
-        "4 channels": (mixture(4, seconds), n_iter),
-        "8 channels": (mixture(8, seconds), n_iter),
+        f"{iterations} iterations, 2 x {seconds:g} s": (mixture(2, seconds), iterations),
+        f"{2 * iterations} iterations": (mixture(2, seconds), 2 * iterations),
+        f"{2 * seconds:g} s": (mixture(2, 2 * seconds), iterations),
+        "a batch of 8": (mixture(2, seconds, 8), iterations),
+        "3 channels": (mixture(3, seconds), iterations),
+        "4 channels": (mixture(4, seconds), iterations),
+        "8 channels": (mixture(8, seconds), iterations),
     }
     calls = {name: lambda X=X, n=n: ours(X, n) for name, (X, n) in cases.items()}
     seconds_of = in_turn(calls, rounds)

@@ -22,7 +22,6 @@ from ssml.iva import auxiva, checkpoint
 from ssml.iva.losses import LOSSES, Sources, pit
 from ssml.iva.models import NETWORKS
 from ssml.iva.stft import Stft
-from ssml.iva.updates import UPDATES
 from ssml.training import distributed
 
 from . import peers
@@ -55,24 +54,24 @@ class OnSpectra(nn.Module):
         return self.model(torch.view_as_real(Y).square().sum(-1))[0]
 
 
-def step(way: str, model: nn.Module, mix: Tensor, ref: Tensor, n_iter: int) -> None:
+def step(way: str, model: nn.Module, mix: Tensor, ref: Tensor, iterations: int) -> None:
     """Forward and backward of one step; the loss is the same for all ways."""
     stft, recompute = Stft(2048, 512), way.endswith("recomputing")
     X = stft.forward(mix)
     if way.startswith("torchiva"):
         separator = peers.torchiva().T_ISS(
-            n_iter=n_iter, model=OnSpectra(model), use_dmc=recompute, eps=1e-6
+            n_iter=iterations, model=OnSpectra(model), use_dmc=recompute, eps=1e-6
         )
         Y = separator(X)
     else:
-        Y = auxiva.demix(X, model, UPDATES["iss"], n_iter, recompute).projected_back().Y
+        Y = auxiva.demix(X, model, "iss", iterations, recompute).projected_back().Y
     est = Sources(stft.inverse(Y, mix.shape[-1]), Y)
     cost = LOSSES["sdr"](est, Sources(ref, stft.forward(ref)))
     pit(cost)[0].mean().backward()
 
 
 def one(
-    way: str, network: str, n_iter: int, rounds: int, threads: int, length: int
+    way: str, network: str, iterations: int, rounds: int, threads: int, length: int
 ) -> dict[str, Any]:
     """Seconds of each round but the first, and the peak of memory in MB; for a process alone.
 
@@ -92,7 +91,7 @@ def one(
     seconds = []
     for _ in range(rounds + 1):
         start = time.perf_counter()
-        step(way, model, mix, ref, n_iter)
+        step(way, model, mix, ref, iterations)
         if DEVICE.type == "cuda":
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
@@ -112,11 +111,11 @@ def apart(*arguments: Any) -> dict[str, Any]:
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def compare(ways: Sequence[str], network: str, n_iter: int, rounds: int, *how: int) -> dict:
+def compare(ways: Sequence[str], network: str, iterations: int, rounds: int, *how: int) -> dict:
     found: dict[str, list[dict]] = {way: [] for way in ways}
     for _ in range(2):  # in turn
         for way in ways:
-            found[way].append(apart(way, network, n_iter, rounds, *how))
+            found[way].append(apart(way, network, iterations, rounds, *how))
     seconds = {way: [s for run in runs for s in run["seconds"]] for way, runs in found.items()}
     unit = median(seconds["ssml"])
     peaks = {way: max(run["peak"] for run in runs) for way, runs in found.items()}

@@ -14,7 +14,8 @@ Axes: `K` sources, `M = K` microphones, `F` frequency bins, `T` frames, `N` samp
 More microphones than sources are reduced to K channels first.
 
     import ssml
-    est = ssml.separate(mix, model="laplace", rule="iss", n_iter=20)  # (..., M, N) -> (..., K, N)
+    # (..., M, N) -> (..., K, N)
+    est = ssml.separate(mix, model="laplace", rule="iss", iterations=20)
 
 `Separator` is the same to use many times, as a torch module; `Stream` takes audio as it comes.
 `demix` and `iterate` are the loop on STFTs that both call. `load("learned-sdr")` gives a trained

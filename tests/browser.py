@@ -72,7 +72,7 @@ def check_layout(page, width: int) -> None:
         }"""
     )
     assert small == []
-    page.wait_for_function(  # the page learns its sizes from the browser, a moment after it is drawn
+    page.wait_for_function(  # its hints follow a moment after it is drawn
         """() => [...document.querySelectorAll(".wide > .scroll")]
           .filter((region) => region.checkVisibility()).every((region) => {
             const scrolls = region.scrollWidth > region.clientWidth + 1;

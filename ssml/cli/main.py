@@ -53,7 +53,9 @@ the likeness of the outputs; then hints at what may be wrong, and what to try.
 """
 
 # the library's name of an argument, in its errors -> the option of the command
-OPTIONS = {"n_iter": "--iterations", "n_src": "--sources", "n_fft": "--n-fft", "hop": "--hop"}
+OPTIONS = {
+    name: "--" + name.replace("_", "-") for name in ("iterations", "sources", "n_fft", "hop")
+}
 
 app = typer.Typer(help=EXAMPLES, no_args_is_help=False, pretty_exceptions_enable=False)
 Option = typer.Option
@@ -104,7 +106,9 @@ def _message(error: Exception) -> str:
 
 
 def _with_options(error: UserError) -> str:
-    return re.sub(rf"\b({'|'.join(OPTIONS)}): ", lambda name: f"{OPTIONS[name[1]]}: ", str(error))
+    return re.sub(
+        rf"(?<![^:] )\b({'|'.join(OPTIONS)}): ", lambda name: f"{OPTIONS[name[1]]}: ", str(error)
+    )
 
 
 def _complain(message: str) -> None:
@@ -176,7 +180,7 @@ def separate(
         raise UserError(f"--mic: {mic} is below 1, the first channel")
     if not 1 <= block <= 86400:
         raise UserError(f"--block: {block} s is not within 1..86400")
-    options: dict[str, Any] = {"rule": rule, "n_iter": iterations, "n_src": sources}
+    options: dict[str, Any] = {"rule": rule, "iterations": iterations, "sources": sources}
     options |= {"n_fft": n_fft, "hop": hop, "mic": mic - 1}
     models.bring(own_modules)
     separator = _separators(models.resolve(model), _device(device), options)

@@ -16,13 +16,12 @@ from ssml.iva import auxiva, bounds, checkpoint
 from ssml.iva.losses import pit, si_sdr_matrix
 from ssml.iva.models import CLASSICAL, SourceModel
 from ssml.iva.stft import Stft
-from ssml.iva.updates import UPDATES, Rule
 from ssml.separation.models import Checked
 
 
 class Method(NamedTuple):
     model: SourceModel | BoundName  # a bound needs the references of each mixture
-    rule: Rule
+    rule: str
     iterations: int
     stft: Stft
 
@@ -41,7 +40,7 @@ def build(params: Params, name: str) -> Method:
         known = ", ".join(sorted(params.separate.methods))
         raise UserError(f"separate.methods: no '{name}' among {known}")
     method = params.separate.methods[name]
-    rule, path = UPDATES[method.rule], layout.model_of(method)
+    rule, path = method.rule, layout.model_of(method)
     if path is not None:
         if network := own_network(params, method):
             own.bring(network)  # params.yaml names it, not the model's card alone

@@ -32,15 +32,15 @@ class Demixing(NamedTuple):
 
 
 def iterate(
-    X: Tensor, model: SourceModel, rule: Rule, n_iter: int, start: Tensor | None = None
+    X: Tensor, model: SourceModel, rule: str, iterations: int, start: Tensor | None = None
 ) -> Iterator[Demixing]:
-    """Yield the state before the first and after each of `n_iter` iterations.
+    """Yield the state before the first and after each of `iterations` iterations.
 
     X (..., M, F, T) complex. Its scale does not matter as long as its square neither underflows nor
-    overflows. The scale of the outputs is arbitrary until `projected_back`. start: demixing
-    matrices (..., F, K, M) before the first iteration. None: the identity.
+    overflows. The scale of the outputs is arbitrary until `projected_back`. rule: a name in
+    `UPDATES`. start: demixing matrices (..., F, K, M) before the first iteration; None: identity.
     """
-    L, filters = _sphere(X, model, rule, n_iter, start=start)
+    L, filters = _sphere(X, model, rule, iterations, start=start)
     inverse = torch.linalg.inv(L)
     for W in filters:
         yield Demixing(X, (W.to(inverse.dtype) @ inverse).to(X.dtype))
@@ -49,17 +49,17 @@ def iterate(
 def demix(
     X: Tensor,
     model: SourceModel,
-    rule: Rule,
-    n_iter: int,
+    rule: str,
+    iterations: int,
     recompute: bool = False,
     start: Tensor | None = None,
 ) -> Demixing:
-    """The state after `n_iter` iterations, see `iterate`.
+    """The state after `iterations` iterations, see `iterate`.
 
     recompute: store only the demixing matrices of each iteration, and compute the iteration again
-    in the backward pass. Memory then does not grow with `n_iter` (Saijo & Scheibler 2022).
+    in the backward pass. Memory then does not grow with `iterations` (Saijo & Scheibler 2022).
     """
-    L, filters = _sphere(X, model, rule, n_iter, recompute, start)
+    L, filters = _sphere(X, model, rule, iterations, recompute, start)
     *_, W = filters
     return Demixing(X, (W.to(L.dtype) @ torch.linalg.inv(L)).to(X.dtype))
 
@@ -67,8 +67,8 @@ def demix(
 def _sphere(
     X: Tensor,
     model: SourceModel,
-    rule: Rule,
-    n_iter: int,
+    rule: str,
+    iterations: int,
     recompute: bool = False,
     start: Tensor | None = None,
 ) -> tuple[Tensor, Iterator[Tensor]]:
@@ -79,30 +79,29 @@ def _sphere(
     norm = torch.linalg.vector_norm(torch.view_as_real(X), dim=(-4, -3, -2, -1))
     level = norm / math.prod(X.shape[-3:]) ** 0.5
     scale = 1 / level.clamp_min(torch.finfo(level.dtype).tiny)
-    name = next((name for name, known in UPDATES.items() if known is rule), "")
     if kernels.available(X):
         P, L = kernels.sphere(X, scale)
     else:
         Z, L = demixing.sphere(X * scale[..., None, None, None])
         P = demixing.outer_products(Z)
     first = L if start is None else start.to(L.dtype) @ L  # of the sphered mixture
-    if kernels.separates(X, model, name):
-        return L, kernels.iterate(P, first.clone(), model, name, n_iter)
-    if kernels.differentiates(X, name):
-        step = partial(kernels.step, rule=name)
+    if kernels.separates(X, model, rule):
+        return L, kernels.iterate(P, first.clone(), model, rule, iterations)
+    if kernels.differentiates(X, rule):
+        step = partial(kernels.step, rule=rule)
     else:
-        step = partial(_step, rule=rule)
+        step = partial(_step, rule=UPDATES[rule])
     W = first.to(X.dtype)
-    if recompute and n_iter and torch.is_grad_enabled():
-        return L, iter([iterate_and_recompute(step, model, n_iter, W, P)])
-    return L, _filters(P, W, partial(step, model=model), n_iter)
+    if recompute and iterations and torch.is_grad_enabled():
+        return L, iter([iterate_and_recompute(step, model, iterations, W, P)])
+    return L, _filters(P, W, partial(step, model=model), iterations)
 
 
-def _filters(P: Tensor, W: Tensor, step: Callable, n_iter: int) -> Iterator[Tensor]:
+def _filters(P: Tensor, W: Tensor, step: Callable, iterations: int) -> Iterator[Tensor]:
     """The demixing matrices before the first and after each iteration."""
     memory = None
     yield W
-    for _ in range(n_iter):
+    for _ in range(iterations):
         W, memory = step(W, P, memory)
         yield W
 
@@ -115,8 +114,8 @@ def _step(W: Tensor, P: Tensor, memory: Any, model: SourceModel, rule: Rule) -> 
 
 
 def separate(
-    x: Tensor, model: SourceModel, rule: Rule, n_iter: int, stft: Stft, mic: int = 0
+    x: Tensor, model: SourceModel, rule: str, iterations: int, stft: Stft, mic: int = 0
 ) -> Tensor:
     """Separate mixtures (..., M, N) real into the images at `mic` of their sources, (..., K, N)."""
-    state = demix(stft.forward(x), model, rule, n_iter)
+    state = demix(stft.forward(x), model, rule, iterations)
     return stft.inverse(state.projected_back(mic).Y, x.shape[-1])

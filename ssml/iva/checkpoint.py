@@ -35,7 +35,7 @@ class Trained(NamedTuple):
         return self.card.get("separate", {}).get("rule") or self.card.get("rule", "iss")
 
     @property
-    def n_iter(self) -> int:
+    def iterations(self) -> int:
         """Iterations to separate with."""
         return self.card.get("separate", {}).get("iterations", 20)
 

@@ -21,32 +21,32 @@ Step = Callable[..., tuple[Tensor, Any]]
 
 
 def iterate_and_recompute(
-    step: Step, model: SourceModel, n_iter: int, W: Tensor, P: Tensor
+    step: Step, model: SourceModel, iterations: int, W: Tensor, P: Tensor
 ) -> Tensor:
-    """Demixing matrices after `n_iter` calls of `W, memory = step(W, P, memory, model=model)`.
+    """Demixing matrices after `iterations` calls of `W, memory = step(W, P, memory, model=model)`.
 
     P and the parameters of `model`, where it is a module, receive gradients.
     """
     parameters = model.parameters() if isinstance(model, nn.Module) else ()
     wanted = [parameter for parameter in parameters if parameter.requires_grad]
-    return _Iterated.apply(step, model, n_iter, W, P, *wanted)  # type: ignore[return-value]
+    return _Iterated.apply(step, model, iterations, W, P, *wanted)  # type: ignore[return-value]
 
 
 class _Iterated(torch.autograd.Function):
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, step: Step, model: Any, n_iter: int, W: Tensor, P: Tensor, *parameters: Tensor
+        ctx: Any, step: Step, model: Any, iterations: int, W: Tensor, P: Tensor, *parameters: Tensor
     ) -> Tensor:
         ctx.step, ctx.model = step, model
         ctx.memories, ctx.random = [], []
         filters, memory = W.new_empty(0), None
         first = W
-        for i in range(n_iter):
+        for i in range(iterations):
             ctx.memories.append(memory)
             ctx.random.append(_random_state(P.device))
             W, memory = step(W, P, memory, model=model)
             if i == 0:
-                filters = W.new_empty(n_iter, *W.shape)
+                filters = W.new_empty(iterations, *W.shape)
             filters[i] = W
         ctx.save_for_backward(first, filters, P, *parameters)
         return W.clone()

@@ -20,7 +20,7 @@ class Choice(NamedTuple):
 
     model: SourceModel
     rule: str
-    n_iter: int
+    iterations: int
     stft: Stft
     fs: int  # Hz, at which the model works
     is_loaded: bool = False  # from a file: no one else holds the network
@@ -48,7 +48,7 @@ def _run(
     fs = defaults.RATE if fs is None else fs
     n_fft = nearest_power(best.window * fs) if n_fft is None else check_integer("n_fft", n_fft, 2)
     hop = n_fft // 4 if hop is None else check_integer("hop", hop, 1)
-    return Choice(model, best.rule, best.n_iter, Stft(n_fft, hop), fs)
+    return Choice(model, best.rule, best.iterations, Stft(n_fft, hop), fs)
 
 
 def _trained(
@@ -64,7 +64,7 @@ def _trained(
     for key, asked, own in (("n_fft", n_fft, stft.n_fft), ("hop", hop, stft.hop)):
         if asked not in (None, own):
             raise UserError(f"{key}: {asked}, but {name} was trained for {own}; leave it out")
-    return Choice(Checked(trained.network), trained.rule, trained.n_iter, stft, trained.fs)
+    return Choice(Checked(trained.network), trained.rule, trained.iterations, stft, trained.fs)
 
 
 def nearest_power(samples: float) -> int:

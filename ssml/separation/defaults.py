@@ -24,7 +24,7 @@ class Settings(NamedTuple):
     """How a source model is run."""
 
     rule: str
-    n_iter: int
+    iterations: int
     window: float  # s
 
 

@@ -22,7 +22,6 @@ from ssml.files.io import write_bytes
 from ssml.iva import auxiva
 from ssml.iva.checkpoint import Trained
 from ssml.iva.stft import Stft
-from ssml.iva.updates import UPDATES
 
 from .graph import Graph
 from .graph_rules import RULES
@@ -34,46 +33,46 @@ OPSET = 20
 def export(
     trained: Trained,
     path: Path | str,
-    n_iter: int | None = None,
-    n_src: int = 2,
+    iterations: int | None = None,
+    sources: int = 2,
     rule: str | None = None,
 ) -> dict[str, Any]:
     """Write the separator with `trained` to `path`, .onnx or .pt2; what it takes, as plain data.
 
-    n_iter, rule: None for those that the model's card names. The graph is run and compared with
+    iterations, rule: None for those that the model's card names. The graph is run and compared with
     the library before it is written. Raises `UserError` for an unknown rule, a model that has a
     memory, a package that is missing, and results that differ.
     """
     path = Path(path)
     if path.suffix not in (".onnx", ".pt2"):
         raise UserError(f"{path}: name a file that ends in .onnx or .pt2")
-    n_iter = trained.n_iter if n_iter is None else n_iter
+    iterations = trained.iterations if iterations is None else iterations
     rule = rule or trained.rule
     if rule not in RULES:
         raise UserError(f"rule: no {rule!r} among {', '.join(RULES)}")
-    if n_iter < 1 or not 2 <= n_src <= 8:
-        raise UserError(f"{n_iter} iterations, {n_src} sources: give at least 1, and 2 to 8")
+    if iterations < 1 or not 2 <= sources <= 8:
+        raise UserError(f"{iterations} iterations, {sources} sources: give at least 1, and 2 to 8")
     _check_model(trained)
-    mix = _noise(n_src, trained.stft)
-    program = trace(trained, mix, n_iter, rule)
+    mix = _noise(sources, trained.stft)
+    program = trace(trained, mix, iterations, rule)
     data = to_onnx(program) if path.suffix == ".onnx" else to_pt2(program)
     run = run_onnx if path.suffix == ".onnx" else run_pt2
     mix = mix[..., : -trained.stft.hop // 2 - 1]  # of another length than the traced one
     found = torch.from_numpy(run(data, mix.numpy()))
     with torch.no_grad():
-        expected = auxiva.separate(mix, trained.network, UPDATES[rule], n_iter, trained.stft)
+        expected = auxiva.separate(mix, trained.network, rule, iterations, trained.stft)
     difference = float((expected - found).abs().max() / mix.abs().max())
     if not difference < TOLERANCE:
         raise UserError(f"{path}: differs by {difference:.1e} from the library; not written")
     write_bytes(path, data)
     return {
         "file": str(path),
-        "mix": [1, n_src, "samples"],
-        "images": [1, n_src, "samples"],
+        "mix": [1, sources, "samples"],
+        "images": [1, sources, "samples"],
         "least_samples": trained.stft.n_fft,
         "fs": trained.fs,
         "rule": rule,
-        "iterations": n_iter,
+        "iterations": iterations,
         "difference": difference,
     }
 
@@ -89,10 +88,10 @@ def _check_model(trained: Trained) -> None:
 
 @torch.no_grad()
 def trace(
-    trained: Trained, mix: Tensor, n_iter: int, rule: str = "iss"
+    trained: Trained, mix: Tensor, iterations: int, rule: str = "iss"
 ) -> torch.export.ExportedProgram:
     """The graph for mixtures like `mix` (1, K, N), with any other N."""
-    graph = Graph(trained.network, trained.stft, n_iter, mix.shape[1], rule).eval()
+    graph = Graph(trained.network, trained.stft, iterations, mix.shape[1], rule).eval()
     samples = torch.export.Dim("samples", min=trained.stft.n_fft)
     with quiet():
         return torch.export.export(graph, (mix.contiguous(),), dynamic_shapes=({2: samples},))
@@ -141,14 +140,14 @@ def run_pt2(data: bytes, mix: np.ndarray) -> np.ndarray:
         return torch.export.load(io.BytesIO(data)).module()(torch.from_numpy(mix)).numpy()
 
 
-def _noise(n_src: int, stft: Stft) -> Tensor:
+def _noise(sources: int, stft: Stft) -> Tensor:
     """A mixture (1, K, N) of noises of changing level, 60 dB weaker at the last microphone."""
     random = torch.Generator().manual_seed(0)
     N, beat = 24 * stft.n_fft, 4 * stft.n_fft
-    level = torch.rand(n_src, N // beat, generator=random).repeat_interleave(beat, -1) ** 2
-    mixing = torch.randn(n_src, n_src, generator=random)
+    level = torch.rand(sources, N // beat, generator=random).repeat_interleave(beat, -1) ** 2
+    mixing = torch.randn(sources, sources, generator=random)
     mixing[-1] *= 1e-3
-    return 0.1 * (mixing @ (level * torch.randn(n_src, N, generator=random)))[None]
+    return 0.1 * (mixing @ (level * torch.randn(sources, N, generator=random)))[None]
 
 
 @contextmanager

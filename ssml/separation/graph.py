@@ -23,10 +23,10 @@ class Graph(nn.Module):
     basis: Tensor
 
     def __init__(
-        self, model: nn.Module, stft: Stft, n_iter: int, n_src: int, rule: str = "iss"
+        self, model: nn.Module, stft: Stft, iterations: int, sources: int, rule: str = "iss"
     ) -> None:
         super().__init__()
-        self.model, self.stft, self.n_iter, self.n_src = model, stft, n_iter, n_src
+        self.model, self.stft, self.iterations, self.sources = model, stft, iterations, sources
         self.rule = RULES[rule]
         angles = torch.arange(stft.n_fft, dtype=torch.float64) * (2 * torch.pi / stft.n_fft)
         turns = torch.outer(torch.arange(stft.bins), torch.arange(stft.n_fft)) % stft.n_fft
@@ -74,7 +74,7 @@ class Graph(nn.Module):
         """W (F, K, K) after all iterations, from W; float64."""
 
         def more(i: Tensor, re: Tensor, im: Tensor) -> Tensor:
-            return i < self.n_iter
+            return i < self.iterations
 
         def step(i: Tensor, re: Tensor, im: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             W = Complex(re, im)
@@ -96,7 +96,7 @@ class Graph(nn.Module):
     def sphere(self, X: Complex) -> tuple[Complex, Complex]:
         """`L`, `L^-1` of `demixing.sphere`, float64 (F, M, M)."""
         wide = X.to(torch.float64)
-        M = self.n_src
+        M = self.sources
         pairs = [[wide[i].times(wide[j].conj) for j in range(M)] for i in range(M)]
         C = stack([[Complex(x.re.mean(-1), x.im.mean(-1)) for x in row] for row in pairs])
         trace = (C.re * eye(M)).sum((-2, -1)) / M

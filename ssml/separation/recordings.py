@@ -115,7 +115,7 @@ def separate_file(
     path: Path,
     target: Target,
     separator: Callable[[int, int], Separator],
-    n_src: int | None = None,
+    sources: int | None = None,
     block: float = BLOCK,
     keep: Sequence[Path] = (),
     plot: Callable[[Excerpt], bytes] | None = None,
@@ -135,7 +135,7 @@ def separate_file(
         if chosen.is_auto:
             head = _read(file, 0, min(file.frames, HEAD * file.samplerate))
             chosen = chosen.for_mixture(head)
-        outputs = [target.path(path, k) for k in range(n_src or file.channels)]
+        outputs = [target.path(path, k) for k in range(sources or file.channels)]
         picture = target.folder / f"{path.stem}.png" if plot else None
         _check_outputs([*outputs, *([picture] if picture else [])], target.force, keep)
         fs, seconds = file.samplerate, file.frames / file.samplerate
@@ -166,8 +166,8 @@ def separate_file(
         "outputs": [str(output) for output in outputs],
         "plot": str(picture) if picture else None,
         "model": str(chosen.name),
-        "rule": chosen.rule_name,
-        "iterations": chosen.n_iter,
+        "rule": chosen.rule,
+        "iterations": chosen.iterations,
         "channels": file.channels,
         "fs": fs,
         "samples": file.frames,

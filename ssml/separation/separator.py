@@ -33,8 +33,8 @@ def separate(
     *,
     model: Any = AUTO,
     rule: str | None = None,
-    n_iter: int | None = None,
-    n_src: int | None = None,
+    iterations: int | None = None,
+    sources: int | None = None,
     fs: int | None = None,
     n_fft: int | None = None,
     hop: int | None = None,
@@ -46,7 +46,7 @@ def separate(
 
     Arguments and errors are those of `Separator` and of `Separator.forward`.
     """
-    given = {"model": model, "rule": rule, "n_iter": n_iter, "n_src": n_src}
+    given = {"model": model, "rule": rule, "iterations": iterations, "sources": sources}
     return Separator(**given, fs=fs, n_fft=n_fft, hop=hop, mic=mic)(mix, start, each)
 
 
@@ -58,9 +58,9 @@ class Separator(nn.Module):
         (`ssml models`) or the path of a trained model, the result of `load`, or a callable (or
         `nn.Module`) `power -> weights` or `power, memory -> (weights, memory)`. Power and weights
         are (..., K, F, T); memory is None at first.
-    rule, n_iter: "iss", "iss-6-sweeps", "ip" or "ip2", and the number of iterations. None: those
+    rule, iterations: "iss", "iss-6-sweeps", "ip" or "ip2", and how many iterations. None: those
         on the card of the trained model, or the best known for a classical model (`defaults`).
-    n_src: K, the number of sources, at most M, the number of microphones. None: M.
+    sources: K, the number of sources, at most M, the number of microphones. None: M.
     fs: sampling rate in Hz, required for "auto" and trained models. A trained model works at the
         rate of its card: mixtures of other rates are resampled to it, and the outputs back.
     n_fft, hop: window and hop of the STFT in samples. None: those of the trained model; for other
@@ -85,8 +85,8 @@ class Separator(nn.Module):
         model: Any = AUTO,
         *,
         rule: str | None = None,
-        n_iter: int | None = None,
-        n_src: int | None = None,
+        iterations: int | None = None,
+        sources: int | None = None,
         fs: int | None = None,
         n_fft: int | None = None,
         hop: int | None = None,
@@ -96,7 +96,7 @@ class Separator(nn.Module):
         super().__init__()
         if rule is not None and rule not in UPDATES:
             raise UserError(f"rule: no {rule!r} among {', '.join(UPDATES)}")
-        self.n_src = None if n_src is None else check_integer("n_src", n_src, least=2)
+        self.sources = None if sources is None else check_integer("sources", sources, least=2)
         fs = None if fs is None else check_integer("fs", fs, least=1)
         self.mic = check_integer("mic", mic, least=0)
         self.register_buffer("_place", torch.empty(0, device=device), persistent=False)
@@ -108,14 +108,21 @@ class Separator(nn.Module):
             free = n_fft is None and hop is None
             model = LEARNED if free and (fs is None or fs >= RATE) else NARROW
             if free:
-                self._given = {"rule": rule, "n_iter": n_iter, "n_src": n_src, "fs": fs, "mic": mic}
+                self._given = {
+                    "rule": rule,
+                    "iterations": iterations,
+                    "sources": sources,
+                    "fs": fs,
+                    "mic": mic,
+                }
         self.name = model if isinstance(model, str | Path) else type(model).__name__
         chosen = choose(model, fs, n_fft, hop)
         self.model, self.stft, self._is_loaded = chosen.model, chosen.stft, chosen.is_loaded
         self.fs, self.model_fs = fs or RATE, chosen.fs
-        self.rule_name = rule or chosen.rule
-        self.rule = UPDATES[self.rule_name]
-        self.n_iter = check_integer("n_iter", chosen.n_iter if n_iter is None else n_iter, 0)
+        self.rule = rule or chosen.rule
+        self.iterations = check_integer(
+            "iterations", chosen.iterations if iterations is None else iterations, 0
+        )
         if isinstance(self.model, nn.Module):
             self.training = self.model.training
 
@@ -132,7 +139,7 @@ class Separator(nn.Module):
 
     def extra_repr(self) -> str:
         """What `repr` says beside the modules."""
-        return f"{self.name}, {self.rule_name}, {self.n_iter} iterations, {self.fs} Hz"
+        return f"{self.name}, {self.rule}, {self.iterations} iterations, {self.fs} Hz"
 
     @property
     def window(self) -> float:
@@ -153,7 +160,7 @@ class Separator(nn.Module):
         if self._given is None:
             return self
         x = check_mixture(mix)
-        K = self.n_src or x.shape[-2]
+        K = self.sources or x.shape[-2]
         chosen = self._classical(None) if defaults.is_narrow(x.detach(), self.fs) else self
         if x.shape[-1] // (chosen.window * self.fs / 4) >= K:
             return chosen
@@ -196,7 +203,7 @@ class Separator(nn.Module):
             at_model = resample(x * level, self.fs, self.model_fs)
             X = self.stft.forward(at_model)
             Z, T, axes = self._reduce(X, start)
-            given = (Z, self.model, self.rule, self.n_iter)
+            given = (Z, self.model, self.rule, self.iterations)
             if changes is None and each is None:
                 last = auxiva.demix(*given)
             else:
@@ -213,7 +220,7 @@ class Separator(nn.Module):
                 est = est + rest / W.shape[-2]
             est = fit_length(resample(est, self.model_fs, self.fs), x.shape[-1]) / level
         if not torch.isfinite(est).all():
-            raise UserError(f"mix: no finite outputs after {self.n_iter} iterations; try fewer")
+            raise UserError(f"mix: no finite outputs after {self.iterations} iterations; try fewer")
         return _like(est, mix), _like(W, mix)
 
     def filters(self, mix: Array) -> Array:
@@ -234,7 +241,7 @@ class Separator(nn.Module):
         level = exponent(x)
         X = self.stft.forward(resample(x * level, self.fs, self.model_fs))
         Z, T, axes = self._reduce(X, None)
-        for state in auxiva.iterate(Z, self.model, self.rule, self.n_iter):
+        for state in auxiva.iterate(Z, self.model, self.rule, self.iterations):
             yield self._state(state, X, T, axes, level)
 
     def _derives(self, *inputs: Any) -> bool:
@@ -257,8 +264,8 @@ class Separator(nn.Module):
         if isinstance(mix, np.ndarray):
             x = x.to(self.device)
         M = x.shape[-2]
-        if self.n_src is not None and self.n_src > M:
-            raise UserError(f"n_src: {self.n_src} sources need as many microphones, not {M}")
+        if self.sources is not None and self.sources > M:
+            raise UserError(f"sources: {self.sources} sources need as many microphones, not {M}")
         if self.mic >= M:
             raise UserError(f"mic: {self.mic} is not within 0..{M - 1}, the mixture's channels")
         if self._is_loaded:
@@ -268,7 +275,7 @@ class Separator(nn.Module):
     def _reduce(self, X: Tensor, start: Any) -> tuple[Tensor, Tensor | None, Tensor]:
         """`Z = T X` (..., K, F, T), T (..., F, K, M) or None for I, and the axes that T drops."""
         M = X.shape[-3]
-        K = self.n_src or M
+        K = self.sources or M
         if X.shape[-1] < K:
             raise UserError(
                 f"mix: too short for {K} sources, which need as many frames of "

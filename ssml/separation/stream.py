@@ -22,7 +22,7 @@ class Separates(Protocol):
     """What a `Stream` needs of a `Separator`."""
 
     fs: int
-    n_src: int | None
+    sources: int | None
 
     def for_mixture(self, mix: np.ndarray) -> "Separates": ...
 
@@ -77,7 +77,7 @@ class Stream:
             raise UserError(f"piece: {piece.ndim}-D; the shape must be (channels, samples)")
         if self._new and len(self._new[0]) != len(piece):
             raise UserError(f"piece: {len(piece)} channels after {len(self._new[0])}")
-        ready = [np.zeros((self.separator.n_src or len(piece), 0), piece.dtype)]
+        ready = [np.zeros((self.separator.sources or len(piece), 0), piece.dtype)]
         self._new.append(piece[:, :0])
         while piece.shape[1]:
             # the first block needs its whole length, each later one its length less the overlap

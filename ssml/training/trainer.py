@@ -19,7 +19,6 @@ from ssml.files.io import write_bytes
 from ssml.files.progress import progress
 from ssml.iva import auxiva, checkpoint, losses
 from ssml.iva.stft import Stft
-from ssml.iva.updates import UPDATES
 
 from . import unrolled
 from .distributed import Share
@@ -51,7 +50,7 @@ class Trainer:
         self.params, self.seed, self.fs, self.device = params, seed, fs, device
         self.share, self.start = share, start
         self.stft = Stft(**params.stft.model_dump())
-        self.rule = UPDATES[params.rule]
+        self.rule = params.rule
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = checkpoint.build(params.network, self.stft.bins).to(device)

@@ -11,7 +11,6 @@ from ssml.files.provenance import generator
 from ssml.iva import auxiva, losses
 from ssml.iva.losses import Sources
 from ssml.iva.stft import Stft
-from ssml.iva.updates import UPDATES
 
 FROM_NONE = 0.5  # share of the steps with no iterations before those with a gradient
 FLOOR = 3e-3  # added to a source's power, over its mean in the bin: speech has pauses
@@ -47,7 +46,7 @@ def cost(
     `params.middle` times the loss half way through the iterations with a gradient is added, and
     `params.divergence` times the mean `divergence` of the weights in them.
     """
-    X, rule, loss = stft.forward(mix), UPDATES[params.rule], losses.find(params.loss)
+    X, rule, loss = stft.forward(mix), params.rule, losses.find(params.loss)
     start = None
     if iterations.before:
         with torch.no_grad():
@@ -60,8 +59,8 @@ def cost(
         return losses.pit(loss(est, known))
 
     if not (params.middle or params.divergence):
-        n_iter, recompute = iterations.derived, params.recompute
-        return assigned(auxiva.demix(X, network, rule, n_iter, recompute, start))[0].mean()
+        state = auxiva.demix(X, network, rule, iterations.derived, params.recompute, start)
+        return assigned(state)[0].mean()
     weights = _Recorded(network)
     states = list(auxiva.iterate(X, weights, rule, iterations.derived, start))
     total, order = assigned(states[-1])

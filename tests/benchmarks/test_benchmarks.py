@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from benchmarks import separate, train
+from benchmarks import defaults, separate, train
+from ssml.files.io import read_table
 from tests.conftest import ROOT
 from tests.project import copied
 
@@ -36,6 +37,21 @@ def test_separate(measured, monkeypatch):
         if "channels" in name:
             assert rows.keys() >= {"ssml", "ssml, torch", "memory, 3 passes an iteration"}
     assert {"ssspy", "pyroomacoustics"} <= cases["ip, 3 channels, 0.5 s, 2 iterations"].keys()
+
+
+@pytest.mark.slow
+def test_defaults(librispeech, monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("SSML_LIBRISPEECH", str(librispeech))
+    monkeypatch.setattr("sys.argv", ["defaults", "--rooms", "1"])
+    for name, value in {"TALKERS": (2,), "ITERATIONS": (1, 3), "TABLE": tmp_path / "t.csv"}.items():
+        monkeypatch.setattr(defaults, name, value)
+    defaults.main()
+    default, *others = read_table(tmp_path / "t.csv")
+    assert default["model"] == "default" and float(default["si_sdr"]) > 0
+    assert {(row["model"], row["rule"], row["iterations"]) for row in others} >= {
+        ("laplace", "iss", "1"), ("nmf", "ip2", "3"), ("learned-sdr", "iss-6-sweeps", "3")
+    }  # fmt: skip
 
 
 def test_a_copy_in_memory_moves_a_gigabyte_a_second_at_least():

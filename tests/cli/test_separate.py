@@ -29,7 +29,7 @@ def test_outputs_are_the_librarys(capsys, K, fs):
         f"talk.wav -> {' '.join(paths)} (gauss, ip2, 3 iterations, real-time factor"
     )
     assert listed("out") == [f"talk-{k + 1}.wav" for k in range(K)]
-    expected = separate(mix, fs=fs, n_fft=256, n_iter=3)
+    expected = separate(mix, fs=fs, n_fft=256, iterations=3)
     np.testing.assert_allclose(read(*paths), expected, atol=1e-6)
     assert {soundfile.info(path).samplerate for path in paths} == {fs}
     np.testing.assert_allclose(read(*paths).sum(0), mix[0], atol=1e-4)
@@ -40,7 +40,7 @@ def test_fewer_sources_another_microphone_and_rule(capsys):
     options = ["--sources", 2, "--mic", 3, "--rule", "ip", "--model", "gauss", "--hop", 32]
     assert run(capsys, "separate", "talk.wav", "out", *QUICK, *options)[0] == 0
     expected = separate(
-        mix, n_src=2, mic=2, rule="ip", model="gauss", n_fft=256, hop=32, n_iter=3, fs=16000
+        mix, sources=2, mic=2, rule="ip", model="gauss", n_fft=256, hop=32, iterations=3, fs=16000
     )
     np.testing.assert_allclose(read("out/talk-1.wav", "out/talk-2.wav"), expected, atol=1e-6)
     assert len(listed("out")) == 2
@@ -52,7 +52,9 @@ def test_a_trained_model_by_name_and_path_at_another_rate(capsys):
     for name in ("mine", "models/mine.safetensors"):
         words = ["separate", "talk.wav", name.split("/")[0], "--model", name, "--iterations", 2]
         assert run(capsys, *words)[0] == 0
-        expected = separate(mix, model="models/mine.safetensors", fs=44100, n_iter=2, rule="iss")
+        expected = separate(
+            mix, model="models/mine.safetensors", fs=44100, iterations=2, rule="iss"
+        )
         found = read(*(f"{words[2]}/talk-{k}.wav" for k in (1, 2)))
         np.testing.assert_allclose(found, expected, atol=1e-6)
     assert "--n-fft: 512, but" in refused(
@@ -142,7 +144,7 @@ def test_flac_never_clips(capsys):
     (one,) = json.loads(run(capsys, *words)[1])["done"]
     found = read(*one["outputs"])
     assert one["gain"] < 1 and np.abs(found).max() == pytest.approx(1, abs=1e-5)
-    expected = separate(mix, n_fft=256, n_iter=3)
+    expected = separate(mix, n_fft=256, iterations=3)
     np.testing.assert_allclose(found / one["gain"], expected, atol=1e-5)
     assert soundfile.info(one["outputs"][0]).subtype == "PCM_24"
 
@@ -166,7 +168,7 @@ def test_blocks_keep_the_order_of_the_sources(capsys):
 def test_a_recording_that_fits_a_block_is_one(capsys):
     mix = record("talk.wav", seconds=1)
     assert run(capsys, "separate", "talk.wav", "out", "--block", 1, *QUICK)[0] == 0
-    expected = separate(mix, n_fft=256, n_iter=3)
+    expected = separate(mix, n_fft=256, iterations=3)
     np.testing.assert_allclose(read("out/talk-1.wav", "out/talk-2.wav"), expected, atol=1e-6)
 
 

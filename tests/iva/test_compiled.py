@@ -76,9 +76,9 @@ def test_an_edited_file_is_compiled_anew(tmp_path):
 
     def moved():
         code = (
-            "import torch; from ssml.iva import auxiva, models, updates\n"
+            "import torch; from ssml.iva import auxiva, models\n"
             "X = torch.randn(2, 3, 40, dtype=torch.complex64)\n"
-            "W = auxiva.demix(X, models.CLASSICAL['gauss'](), updates.UPDATES['iss'], 1).W\n"
+            "W = auxiva.demix(X, models.CLASSICAL['gauss'](), 'iss', 1).W\n"
             "print(float(W[0, 0, 1].abs()) > 0)"
         )
         environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}

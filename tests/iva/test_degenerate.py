@@ -69,7 +69,7 @@ def path(request, monkeypatch):
 
 def check(separator: Separator, mix: np.ndarray) -> None:
     est = separator(mix)
-    assert est.shape == (separator.n_src or len(mix), mix.shape[1])
+    assert est.shape == (separator.sources or len(mix), mix.shape[1])
     assert np.isfinite(est).all()
     peak = float(np.abs(mix[0]).max())
     with np.errstate(under="ignore"):
@@ -83,7 +83,7 @@ def check(separator: Separator, mix: np.ndarray) -> None:
 def test_fewer_frames_than_sources_are_refused(mix):
     """Any filters would do for them: no output could be called separated."""
     with pytest.raises(UserError, match="too short for . sources"):
-        Separator("laplace", n_fft=256, hop=64, rule="iss", n_iter=20, fs=16000)(mix)
+        Separator("laplace", n_fft=256, hop=64, rule="iss", iterations=20, fs=16000)(mix)
 
 
 def combinations():
@@ -101,9 +101,9 @@ def combinations():
 def test_outputs_are_finite_and_add_up(name, rule, model, path):
     for dtype in (np.float32, np.float64):
         if name == "learned":
-            separator = Separator(model, rule=rule, n_iter=8, fs=16000)
+            separator = Separator(model, rule=rule, iterations=8, fs=16000)
         else:
-            separator = Separator(name, rule=rule, n_iter=8, n_fft=256, hop=64, fs=16000)
+            separator = Separator(name, rule=rule, iterations=8, n_fft=256, hop=64, fs=16000)
         for words, mix in MIXTURES.items():
             with np.errstate(over="ignore", under="ignore"):
                 given = mix.astype(dtype)
@@ -120,7 +120,7 @@ def test_outputs_are_finite_and_add_up(name, rule, model, path):
 def test_a_stream_goes_on_after_silence(model):
     """Blocks of digital silence, from which nothing can be learned, harm no other block."""
     mix = np.concatenate([TALK, 0 * TALK, 0 * TALK, TALK], axis=-1)
-    stream = Stream(Separator(model, n_iter=5, rule="iss", fs=16000), block=0.2)
+    stream = Stream(Separator(model, iterations=5, rule="iss", fs=16000), block=0.2)
     est = np.concatenate([stream.push(mix), stream.flush()], axis=-1)
     assert est.shape == mix.shape
     np.testing.assert_allclose(est.sum(0), mix[0], atol=1e-4)

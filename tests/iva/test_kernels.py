@@ -27,9 +27,9 @@ def reference(monkeypatch):
     return call
 
 
-def outputs(X, model, rule, n_iter=6):
+def outputs(X, model, rule, iterations=6):
     with torch.no_grad():
-        return auxiva.demix(X, model, UPDATES[rule], n_iter).projected_back().Y
+        return auxiva.demix(X, model, rule, iterations).projected_back().Y
 
 
 @pytest.mark.parametrize("K", [2, 3, 4, 5, 8])
@@ -59,7 +59,7 @@ def test_real_mixtures_in_single_precision_separate_alike(reference, real_mixtur
     mix, ref = (torch.from_numpy(audio).float() for audio in real_mixture)
 
     def si_sdr():
-        est = auxiva.separate(mix, CLASSICAL["laplace"](), UPDATES["iss"], 30, Stft(2048, 512))
+        est = auxiva.separate(mix, CLASSICAL["laplace"](), "iss", 30, Stft(2048, 512))
         return float(-pit(-si_sdr_matrix(est, ref))[0])
 
     assert si_sdr() == pytest.approx(reference(si_sdr), abs=0.01)
@@ -130,10 +130,10 @@ def test_derivatives_are_the_references(K, rule):
             torch.testing.assert_close(one, other)
 
 
-def gradients(network, X, n_iter, recompute, rule="iss"):
+def gradients(network, X, iterations, recompute, rule="iss"):
     network.zero_grad()
     torch.manual_seed(0)  # of a dropout
-    Y = auxiva.demix(X, network, UPDATES[rule], n_iter, recompute).projected_back().Y
+    Y = auxiva.demix(X, network, rule, iterations, recompute).projected_back().Y
     torch.view_as_real(Y).square().mean().sqrt().backward()
     return [parameter.grad.clone() for parameter in network.parameters()]
 
@@ -194,7 +194,7 @@ def test_recomputing_goes_back_through_what_a_model_remembers():
     found = []
     for recompute in (False, True):
         model.share.grad = None
-        Y = auxiva.demix(X, model, UPDATES["iss"], 5, recompute).projected_back().Y
+        Y = auxiva.demix(X, model, "iss", 5, recompute).projected_back().Y
         torch.view_as_real(Y).square().mean().sqrt().backward()
         found.append(model.share.grad)
     assert found[0] != 0 and model.unused.grad is None
@@ -209,7 +209,7 @@ def test_what_a_model_remembers_of_the_power_stays():
         return 1 / (1e-3 + power), power
 
     with torch.no_grad():
-        auxiva.demix(spectrogram(2, 9, 40), keeping, UPDATES["iss"], 4)
+        auxiva.demix(spectrogram(2, 9, 40), keeping, "iss", 4)
     assert len(seen) == 4 and all(torch.equal(kept, then) for kept, then in seen)
 
 
@@ -219,13 +219,13 @@ def test_recomputing_goes_back_to_the_mixture():
     for recompute in (False, True):
         given = X.clone().requires_grad_()
         model = NETWORKS["glu"](9, hidden=4).double()
-        Y = auxiva.demix(given, model, UPDATES["ip"], 3, recompute).projected_back().Y
+        Y = auxiva.demix(given, model, "ip", 3, recompute).projected_back().Y
         torch.view_as_real(Y).square().mean().backward()
         found.append(given.grad)
     torch.testing.assert_close(*found)
 
 
-def kept(n_iter, recompute):
+def kept(iterations, recompute):
     """Bytes that autograd keeps for the way back."""
     sizes = {}
 
@@ -236,7 +236,7 @@ def kept(n_iter, recompute):
     X = spectrogram(2, 33, 100).to(torch.complex64)
     network = NETWORKS["glu"](33, hidden=16)
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        state = auxiva.demix(X, network, UPDATES["iss"], n_iter, recompute)
+        state = auxiva.demix(X, network, "iss", iterations, recompute)
     assert state.W.requires_grad
     return sum(sizes.values())
 

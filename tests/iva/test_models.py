@@ -7,7 +7,6 @@ from ssml.iva.models import CLASSICAL, NETWORKS
 from ssml.iva.models.nmf import Nmf
 from ssml.iva.models.spherical import Gauss
 from ssml.iva.models.surrogate import activity
-from ssml.iva.updates import UPDATES
 from tests.conftest import spectrogram
 
 BINS = 33
@@ -121,7 +120,7 @@ def test_a_mixture_that_is_silent_for_long_keeps_its_level(name, rule):
     X[..., 20:] = 0
     levels = [
         float(state.Y.abs().square().mean())
-        for state in auxiva.iterate(X, CLASSICAL[name](), UPDATES[rule], 300)
+        for state in auxiva.iterate(X, CLASSICAL[name](), rule, 300)
     ]
     assert max(levels[20:]) < 3 * min(levels[20:])
 

@@ -73,7 +73,7 @@ def test_no_rule_raises_the_laplace_cost(rule, K):
     # unit mean power, which iterate() brings a mixture to
     X = spectrogram(K, batch=(2,))
     X = X / X.abs().square().mean((-3, -2, -1), keepdim=True).sqrt()
-    states = auxiva.iterate(X, CLASSICAL["laplace"](), UPDATES[rule], 12)
+    states = auxiva.iterate(X, CLASSICAL["laplace"](), rule, 12)
     costs = torch.stack([cost(X, state.W) for state in states])
     assert (costs.diff(dim=0) <= 1e-9).all()
     assert (costs[-1] < costs[0] - 1).all()

@@ -117,7 +117,7 @@ def test_commands_do_what_they_say(command, folder, monkeypatch):
     elif words[0] == "ssml":
         # for real in test_export: it takes half a minute
         made = {"fs": 16000, "difference": 0.0, "rule": "iss", "iterations": 20}
-        monkeypatch.setattr(export, "export", lambda trained, path, n_iter, n_src, rule: made)
+        monkeypatch.setattr(export, "export", lambda trained, path, iterations, sources, rule: made)
         assert main.main(words[1:]) == (1 if "diff" in words else 0)  # as diff: something differs
     elif words[0] in ("pip", "pipx"):
         assert words[1] == "install" and len(words) > 2

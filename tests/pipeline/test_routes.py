@@ -39,7 +39,7 @@ def routes(request, separated, tmp_path_factory):
         np.concatenate([read_audio(place / f"out/{i}-{k + 1}.wav")[0] for k in range(K)])
         for i in range(len(mixes))
     ]
-    separator = Separator("learned-sdr", rule="iss", n_iter=20, fs=16000)
+    separator = Separator("learned-sdr", rule="iss", iterations=20, fs=16000)
     found["numpy"] = [separator(mix) for mix in mixes]
     found["torch"] = [separator(torch.from_numpy(mix)).numpy() for mix in mixes]
     trained = checkpoint.load(pretrained.path("learned-sdr"))

@@ -67,4 +67,4 @@ def test_an_odd_recording_gives_finite_files_that_add_up(change, format, tmp_pat
 
 
 def separator(fs: int, channels: int) -> Separator:
-    return Separator(fs=fs, n_iter=5)
+    return Separator(fs=fs, iterations=5)

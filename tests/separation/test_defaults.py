@@ -21,13 +21,13 @@ def sample():
 
 
 def chosen(separator):
-    return str(separator.name), separator.rule_name, separator.n_iter
+    return str(separator.name), separator.rule, separator.iterations
 
 
 def test_a_shipped_model_brings_its_rule_iterations_and_window():
     separator = Separator("learned-sdr", fs=16000)
     assert chosen(separator) == ("learned-sdr", "iss-6-sweeps", 50)
-    assert chosen(Separator("learned-sdr", rule="ip", n_iter=3, fs=16000))[1:] == ("ip", 3)
+    assert chosen(Separator("learned-sdr", rule="ip", iterations=3, fs=16000))[1:] == ("ip", 3)
     assert separator.stft == ssml.load("learned-sdr").stft
 
 
@@ -42,7 +42,7 @@ def test_without_flags_the_learned_model_separates_best(sample):
     found = ssml.si_sdr(ssml.separate(mix, fs=16000), ref)[0].mean()
     assert found > before + 9
     others = [{"model": "laplace"}, {"model": "gauss"}, {"model": "learned-coherence"}]
-    others += [{"rule": "ip2"}, {"rule": "iss"}, {"n_iter": 100}]
+    others += [{"rule": "ip2"}, {"rule": "iss"}, {"iterations": 100}]
     for flags in others:
         assert ssml.si_sdr(ssml.separate(mix, fs=16000, **flags), ref)[0].mean() < found + 0.2
 
@@ -81,7 +81,7 @@ def test_an_own_window_is_for_the_classical_model():
 def test_a_short_recording_gets_a_window_that_has_frames_enough(M, seconds):
     mix = np.random.default_rng(0).standard_normal((M, int(seconds * 16000))) / 10
     for fs in (8000, 16000):
-        separator = Separator(fs=fs, n_iter=2)
+        separator = Separator(fs=fs, iterations=2)
         assert chosen(separator.for_mixture(mix))[0] == "gauss"
         assert np.isfinite(separator(mix)).all()
 
@@ -94,7 +94,7 @@ def test_the_rate_is_asked_for_where_a_model_would_resample():
 
 def test_a_stream_keeps_the_model_of_its_first_block(sample):
     mix, _ = sample
-    separator = Separator(fs=16000, n_iter=2)
+    separator = Separator(fs=16000, iterations=2)
     quiet = np.concatenate([mix[:, :32000], np.zeros_like(mix[:, :32000])], -1)
     stream = ssml.Stream(separator, block=1)
     est = np.concatenate([stream.push(quiet), stream.flush()], -1)

@@ -11,7 +11,7 @@ from tests.conftest import spectrogram, speechlike
 
 
 def watched(mix, fs=16000, **options):
-    separator = Separator(fs=fs, **{"n_fft": 1024, "n_iter": 20, "rule": "ip2", **options})
+    separator = Separator(fs=fs, **{"n_fft": 1024, "iterations": 20, "rule": "ip2", **options})
     watch, changes = diagnostics.Watch(fs, separator.window), []
     est, W = separator.separate_from(mix, None, changes)
     watch(mix, est, W, changes)
@@ -40,7 +40,7 @@ def test_a_good_separation_has_no_hints():
 
 def test_the_last_change_tells_too_few_iterations():
     mix, _ = speechlike(2, seconds=6)
-    report = watched(mix, n_iter=1, rule="iss")
+    report = watched(mix, iterations=1, rule="iss")
     assert any("--iterations" in hint for hint in report["hints"])
 
 

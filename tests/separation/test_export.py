@@ -35,7 +35,7 @@ def mixture(K, n, seed=1):
 
 @torch.no_grad()
 def expected(trained, mix, rule="iss"):
-    return auxiva.separate(mix, trained.network, UPDATES[rule], N_ITER, trained.stft)
+    return auxiva.separate(mix, trained.network, rule, N_ITER, trained.stft)
 
 
 @pytest.mark.parametrize("K", [2, 3, 4])
@@ -114,16 +114,16 @@ def test_onnx_and_torch_files_agree_with_the_library_at_any_length(trained, rule
 
 
 @pytest.mark.parametrize(
-    "name, n_iter, n_src, message",
+    "name, iterations, sources, message",
     [
         ("model.bin", 5, 2, "model.bin: name a file that ends in"),
         ("model.onnx", 0, 2, "0 iterations"),
         ("model.onnx", 5, 1, "1 sources"),
     ],
 )
-def test_what_is_refused(trained, tmp_path, name, n_iter, n_src, message):
+def test_what_is_refused(trained, tmp_path, name, iterations, sources, message):
     with pytest.raises(UserError, match=message):
-        export.export(trained, tmp_path / name, n_iter, n_src)
+        export.export(trained, tmp_path / name, iterations, sources)
     assert not list(tmp_path.iterdir())
 
 

@@ -13,7 +13,7 @@ from ssml.iva import checkpoint, kernels
 from ssml.separation.separator import Separator, separate
 from tests.conftest import speechlike, tiny_model
 
-SMALL = {"n_fft": 128, "hop": 32, "n_iter": 3}
+SMALL = {"n_fft": 128, "hop": 32, "iterations": 3}
 LAPLACE = {"model": "laplace", "rule": "iss", **SMALL}
 
 
@@ -31,7 +31,7 @@ def path(tmp_path):
 
 
 def learned(path, **options):
-    return Separator(path, fs=16000, **{"rule": "iss", "n_iter": 3, **options})
+    return Separator(path, fs=16000, **{"rule": "iss", "iterations": 3, **options})
 
 
 def mixture(K=2, seconds=0.25):
@@ -45,7 +45,7 @@ def test_its_state_is_that_of_the_network(path):
     state = separator.state_dict()
     assert len(state) == len(trained.network.state_dict())
     assert sum(p.numel() for p in separator.parameters()) == checkpoint.parameters(trained.network)
-    other = Separator(path, fs=16000, rule="iss", n_iter=3)
+    other = Separator(path, fs=16000, rule="iss", iterations=3)
     with torch.no_grad():
         for value in other.parameters():
             value.zero_()
@@ -75,7 +75,7 @@ def test_a_copy_has_a_network_of_its_own(path, again):
         for value in separator.parameters():
             value.zero_()
     assert torch.equal(copied(mix), expected)
-    auto = again(Separator(fs=8000, n_iter=2))
+    auto = again(Separator(fs=8000, iterations=2))
     assert auto(mix).shape == mix.shape
 
 
@@ -133,9 +133,9 @@ def test_the_gradient_of_the_mixture_and_of_the_start_is_the_slope(name, rule, b
 
 
 @pytest.mark.parametrize("rule", ["iss", "iss-6-sweeps", "ip"])
-@pytest.mark.parametrize("n_src", [None, 2])
-def test_the_gradient_of_the_network_is_the_slope(path, rule, n_src):
-    separator = learned(path, rule=rule, n_src=n_src).to(torch.float64).requires_grad_()
+@pytest.mark.parametrize("sources", [None, 2])
+def test_the_gradient_of_the_network_is_the_slope(path, rule, sources):
+    separator = learned(path, rule=rule, sources=sources).to(torch.float64).requires_grad_()
     mix, parameters = mixture(3), list(separator.parameters())
     random = torch.Generator().manual_seed(0)
     along = [torch.randn(p.shape, dtype=p.dtype, generator=random) for p in parameters]
@@ -158,7 +158,7 @@ def test_steps_lower_a_loss_behind_it_and_move_both(path):
     """What stands for a recogniser, one layer, learns with the separator before it."""
     mix, images = speechlike(2, seconds=0.5)
     wanted = torch.from_numpy(images[:, 0]).float().unfold(-1, 100, 100)
-    separator, behind = learned(path, n_iter=2).requires_grad_(), torch.nn.Linear(100, 100)
+    separator, behind = learned(path, iterations=2).requires_grad_(), torch.nn.Linear(100, 100)
     modules = torch.nn.ModuleList([separator, behind])
     before = copy.deepcopy(modules.state_dict())
     optimiser = torch.optim.Adam(modules.parameters(), lr=1e-2)
@@ -193,7 +193,7 @@ def test_steps_on_the_network_alone_separate_better(path):
 def test_resampling_refuses_a_gradient(path):
     mix = mixture().requires_grad_()
     with pytest.raises(UserError, match="fs: 8000 -> 16000 Hz has no gradient"):
-        Separator(path, fs=8000, n_iter=1)(mix)
+        Separator(path, fs=8000, iterations=1)(mix)
 
 
 def test_an_own_module_is_trained_through_it():
@@ -211,10 +211,10 @@ def test_an_own_module_is_trained_through_it():
     assert separator.network.own.grad.abs() > 0
 
 
-@pytest.mark.parametrize("n_src", [None, 2])
-def test_each_iteration_is_told_with_its_number(n_src):
+@pytest.mark.parametrize("sources", [None, 2])
+def test_each_iteration_is_told_with_its_number(sources):
     mix, seen = mixture(3), []
-    separator = Separator(n_src=n_src, **LAPLACE)
+    separator = Separator(sources=sources, **LAPLACE)
     est = separator(mix, each=lambda i, state: seen.append((i, state)))
     assert [i for i, _ in seen] == [0, 1, 2, 3]
     for (_, state), expected in zip(seen, separator.states(mix), strict=True):
@@ -227,27 +227,27 @@ def test_each_iteration_is_told_with_its_number(n_src):
     assert told == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("n_src", [None, 2])
-def test_no_iteration_from_filters_gives_their_outputs(n_src):
+@pytest.mark.parametrize("sources", [None, 2])
+def test_no_iteration_from_filters_gives_their_outputs(sources):
     mix = speechlike(3)[0]
-    separator = Separator(n_src=n_src, **LAPLACE)
+    separator = Separator(sources=sources, **LAPLACE)
     W, expected = separator.filters(mix), separator(mix)
     for start in (W, torch.from_numpy(W)):
-        found = separate(mix, n_src=n_src, start=start, **{**LAPLACE, "n_iter": 0})
+        found = separate(mix, sources=sources, start=start, **{**LAPLACE, "iterations": 0})
         np.testing.assert_allclose(found, expected, atol=1e-6)
     batch = np.stack([mix, mix])
-    found = Separator(n_src=n_src, **{**LAPLACE, "n_iter": 0})(batch, W)
+    found = Separator(sources=sources, **{**LAPLACE, "iterations": 0})(batch, W)
     np.testing.assert_allclose(found, np.stack([expected] * 2), atol=1e-6)
 
 
 def test_a_good_start_saves_iterations():
     mix, images = speechlike(3, seconds=3)
 
-    def reached(n_iter, start=None):
-        est = separate(mix, start=start, **{**LAPLACE, "n_fft": 1024, "n_iter": n_iter})
+    def reached(iterations, start=None):
+        est = separate(mix, start=start, **{**LAPLACE, "n_fft": 1024, "iterations": iterations})
         return ssml.si_sdr(est, images[:, 0])[0].mean()
 
-    W = Separator(**{**LAPLACE, "n_fft": 1024, "n_iter": 30}).filters(mix)
+    W = Separator(**{**LAPLACE, "n_fft": 1024, "iterations": 30}).filters(mix)
     assert reached(2, W) > reached(2) + 3
 
 

@@ -56,22 +56,22 @@ def trained(tmp_path, monkeypatch):
 
 def test_a_shipped_model_is_found_by_name_and_says_the_same(trained, capsys):
     with pytest.raises(UserError, match="no 'learned-sdr' among laplace, gauss, nmf; or"):
-        Separator("learned-sdr", rule="iss", n_iter=20, fs=16000)
+        Separator("learned-sdr", rule="iss", iterations=20, fs=16000)
     path = ship.ship(trained, "learned-sdr", pretrained.FOLDER)
     assert path.stat().st_size < 0.6 * layout.model("learned-sdr").stat().st_size
     values = checkpoint.load(path).network.state_dict().values()
     assert {value.dtype for value in values} == {torch.float32}
     mix = speechlike(2, seconds=2)[0]
-    expected = separate(mix, model=layout.model("learned-sdr"), n_iter=5, rule="iss", fs=16000)
+    expected = separate(mix, model=layout.model("learned-sdr"), iterations=5, rule="iss", fs=16000)
     np.testing.assert_allclose(
-        separate(mix, model="learned-sdr", n_iter=5, rule="iss", fs=16000), expected, atol=1e-3
+        separate(mix, model="learned-sdr", iterations=5, rule="iss", fs=16000), expected, atol=1e-3
     )
     layout.model("learned-sdr").unlink()
     assert main.main(["models"]) == 0
     line = "learned-sdr          glu, STFT 256/64, 50 iterations of iss-6-sweeps, shipped"
     assert line in capsys.readouterr().out
     with pytest.raises(UserError, match="no 'learned' among laplace, gauss, nmf, learned-sdr; or"):
-        Separator("learned", rule="iss", n_iter=20, fs=16000)
+        Separator("learned", rule="iss", iterations=20, fs=16000)
 
 
 def test_the_card_tells_data_budget_and_limits(trained):
@@ -83,7 +83,7 @@ def test_the_card_tells_data_budget_and_limits(trained):
     assert card["command"] == "snakemake --cores 1 models/learned-sdr.safetensors"
     assert card["fs"] == 16000 and card["separate"] == ship.SEPARATE
     separator = Separator("learned-sdr", fs=16000)
-    assert {"rule": separator.rule_name, "iterations": separator.n_iter} == ship.SEPARATE
+    assert {"rule": separator.rule, "iterations": separator.iterations} == ship.SEPARATE
     limits = " ".join(card["limits"])
     assert "T60 0.2 to 0.6 s" in limits and "8 to 12 iterations of iss: for other rules" in limits
 
@@ -185,7 +185,7 @@ def test_what_is_shipped_is_whole():
 def test_si_sdr_of_the_shipped_on_a_real_mixture(real_mixture, name, si_sdr):
     mix, ref = real_mixture
     window = {"n_fft": 2048} if name == "laplace" else {}
-    est = torch.from_numpy(separate(mix, model=name, n_iter=20, rule="iss", fs=16000, **window))
+    est = torch.from_numpy(separate(mix, model=name, iterations=20, rule="iss", fs=16000, **window))
     assert float(-pit(-si_sdr_matrix(est, torch.from_numpy(ref)))[0]) == pytest.approx(
         si_sdr, abs=0.1
     )
@@ -197,8 +197,10 @@ def test_si_sdr_of_the_shipped_on_a_real_mixture(real_mixture, name, si_sdr):
 def test_the_shipped_hold_under_other_rules_and_more_iterations(real_mixture, name, rule):
     mix, ref = real_mixture
 
-    def si_sdr(n_iter):
-        est = torch.from_numpy(separate(mix, model=name, rule=rule, n_iter=n_iter, fs=16000))
+    def si_sdr(iterations):
+        est = torch.from_numpy(
+            separate(mix, model=name, rule=rule, iterations=iterations, fs=16000)
+        )
         return float(-pit(-si_sdr_matrix(est, torch.from_numpy(ref)))[0])
 
     assert si_sdr(20) > 12 and si_sdr(100) > si_sdr(20) - 0.5

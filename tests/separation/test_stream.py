@@ -12,7 +12,7 @@ from tests.conftest import speechlike
 class Shuffled:
     """Gives the channels back, in another order at every block but the first."""
 
-    fs, n_src = 100, None
+    fs, sources = 100, None
 
     def __init__(self, seed=0):
         self.random, self.previous, self.lengths = np.random.default_rng(seed), None, []
@@ -58,13 +58,13 @@ def test_latency_and_memory_are_a_block():
 @pytest.mark.parametrize("cuts", [[], [1, 2, 3], [8000, 8001], list(range(100, 40000, 1111))])
 def test_any_cuts_give_the_same_outputs_in_one_order(cuts):
     mix = speechlike(2, seconds=2.5)[0].astype(np.float32)
-    separator = Separator(n_fft=256, n_iter=5, model="laplace", rule="iss")
+    separator = Separator(n_fft=256, iterations=5, model="laplace", rule="iss")
     whole = streamed(Stream(separator, block=1), mix, [])
     found = streamed(Stream(separator, block=1), mix, cuts)
     assert found.shape == mix.shape
     np.testing.assert_array_equal(found, whole)
     np.testing.assert_allclose(found.sum(0), mix[0], atol=1e-3)
-    batch = separate(mix, n_fft=256, n_iter=5, model="laplace", rule="iss")
+    batch = separate(mix, n_fft=256, iterations=5, model="laplace", rule="iss")
     for start in range(0, 40000, 10000):
         part = slice(start, start + 10000)
         assert list(order(batch[:, part], found[:, part])) == list(order(batch, found))
@@ -72,13 +72,13 @@ def test_any_cuts_give_the_same_outputs_in_one_order(cuts):
 
 def test_a_short_one_is_separated_whole():
     mix = speechlike(3, seconds=0.5)[0]
-    separator = Separator(n_fft=256, n_iter=5, n_src=2, model="laplace", rule="iss")
+    separator = Separator(n_fft=256, iterations=5, sources=2, model="laplace", rule="iss")
     np.testing.assert_array_equal(streamed(Stream(separator), mix, [77]), separator(mix))
 
 
 def test_a_refused_block_begins_a_new_stream():
     mix = speechlike(2, seconds=1)[0]
-    separator = Separator(n_fft=256, n_iter=2, model="laplace", rule="iss")
+    separator = Separator(n_fft=256, iterations=2, model="laplace", rule="iss")
     stream = Stream(separator, block=0.5)
     with pytest.raises(UserError, match="not finite"):
         stream.push(np.where(np.arange(16000) == 9000, np.nan, mix))
@@ -89,11 +89,11 @@ def test_a_refused_block_begins_a_new_stream():
 @pytest.mark.parametrize("block", [0, -1, float("nan"), 1e9, 1e-5])
 def test_blocks_that_cannot_be(block):
     with pytest.raises(UserError, match="block: .* s is not within"):
-        Stream(Separator(model="laplace", rule="iss", n_iter=20), block=block)
+        Stream(Separator(model="laplace", rule="iss", iterations=20), block=block)
 
 
 def test_what_is_pushed_is_checked():
-    stream = Stream(Separator(model="laplace", rule="iss", n_iter=20), block=1)
+    stream = Stream(Separator(model="laplace", rule="iss", iterations=20), block=1)
     with pytest.raises(UserError, match="nothing was pushed"):
         stream.flush()
     with pytest.raises(UserError, match="piece: 1-D"):

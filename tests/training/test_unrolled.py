@@ -6,7 +6,6 @@ import torch
 from ssml.iva import auxiva, checkpoint
 from ssml.iva.losses import LOSSES, Sources, pit
 from ssml.iva.stft import Stft
-from ssml.iva.updates import UPDATES
 from ssml.training import unrolled
 from ssml.training.unrolled import Iterations, divergence, draw_iterations
 from tests.conftest import spectrogram, speechlike
@@ -77,14 +76,14 @@ def test_all_parts_are_added(loss, pair, network):
     mix, ref = pair
     X, S = STFT.forward(mix), STFT.forward(ref)
 
-    def after(n_iter):
-        Y = auxiva.demix(X, network, UPDATES["iss"], n_iter).projected_back().Y
+    def after(iterations):
+        Y = auxiva.demix(X, network, "iss", iterations).projected_back().Y
         est = Sources(STFT.inverse(Y, mix.shape[-1]), Y)
         return pit(LOSSES[loss](est, Sources(ref, S)))
 
     weights, W = [], None
-    for n_iter in range(5):
-        W = auxiva.demix(X, network, UPDATES["iss"], n_iter).W
+    for iterations in range(5):
+        W = auxiva.demix(X, network, "iss", iterations).W
         weights.append(network((W @ X.transpose(-3, -2)).transpose(-3, -2).abs().square())[0])
     expected = after(5)[0] + 0.5 * after(3)[0] + 2 * divergence(weights, S, after(5)[1])
     params = PARAMS.model_copy(update={"loss": loss, "middle": 0.5, "divergence": 2.0})

@@ -62,25 +62,27 @@ def sphere(X: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     return P, L
 
 
-def iterate(P: Tensor, W: Tensor, model: SourceModel, rule: str, n_iter: int) -> Iterator[Tensor]:
-    """Yield demixing matrices (..., F, K, M) `n_iter + 1` times: one array, overwritten each time.
+def iterate(
+    P: Tensor, W: Tensor, model: SourceModel, rule: str, iterations: int
+) -> Iterator[Tensor]:
+    """Yield demixing matrices (..., F, K, M) `iterations + 1` times: one array, written anew.
 
     P (..., F, M * M, T) outer products; W (..., F, K, M) complex128, contiguous, the initial value.
     """
     yield W
-    if n_iter == 0:
+    if iterations == 0:
         return
     memory = None
     with Shares(P[..., 0, 0, 0].numel(), P.shape[-3]) as shares:
         spherical = isinstance(model, Spherical)
         sweep = _sweeps(shares, P, W, rule, spherical)
         power = sweep(None)
-        for i in range(n_iter):
+        for i in range(iterations):
             if spherical:
                 U = model.of_frames(power, P.shape[-3])
             else:
                 U, memory = model(power, memory)
-            power = sweep(U, powers=i + 1 < n_iter)
+            power = sweep(U, powers=i + 1 < iterations)
             yield W
 
 
