@@ -19,7 +19,8 @@ def main() -> None:
     allocator.keep_freed()
     params, arguments = parse(__doc__, "method", "set")
     method = methods.build(params, arguments.method)
-    mixtures = ShardReader(layout.shards(params, arguments.set), params.fs)
+    limit = params.separate.methods[arguments.method].mixtures
+    mixtures = ShardReader(layout.shards(params, arguments.set), params.fs, limit)
 
     def outputs():
         for example in progress(mixtures, f"{arguments.method} {arguments.set}", "mixtures"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ssml import pretrained
 from ssml.files.errors import UserError
 
-from .names import BOUND_NAMES, CLASSICAL_NAMES
+from .names import BOUND_NAMES, CLASSICAL_NAMES, PEER_RULES
 
 if TYPE_CHECKING:  # the command looks for a model here, and waits for no parameters
     from .params import Params
@@ -76,7 +76,7 @@ def model(variant: str) -> Path:
 
 def model_of(method: MethodParams) -> Path | None:
     """The trained model that `method` uses; None where its model is not a learned one."""
-    if method.is_own or method.model in (*CLASSICAL_NAMES, *BOUND_NAMES):
+    if method.is_own or method.model in (*CLASSICAL_NAMES, *BOUND_NAMES, *PEER_RULES):
         return None
     return Path(method.model) if method.is_path else model(method.model)
 

@@ -16,6 +16,14 @@ ClassicalName = Literal["laplace", "gauss", "nmf"]
 CorpusName = Literal["synthetic", "librispeech"]
 BoundName = Literal["true-source", "least-squares"]
 RecogniserName = Literal["pocketsphinx", "faster-whisper", "transformers"]
+# separators of other packages -> the update rules they have
+PEER_RULES: dict[str, tuple[str, ...]] = {
+    "peer:ssspy-laplace": ("iss", "ip", "ip2"),
+    "peer:ssspy-ilrma": ("iss", "ip", "ip2"),
+    "peer:pyroomacoustics-auxiva": ("ip",),
+    "peer:pyroomacoustics-ilrma": ("ip",),
+    "peer:pyroomacoustics-fastmnmf2": ("ip",),
+}
 CLASSICAL_NAMES: tuple[str, ...] = get_args(ClassicalName)
 # in a trained model's card, what the training came to; all else there is what it was given
 REACHED = ("parameters", "dev_si_sdr", "skipped")

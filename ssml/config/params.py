@@ -13,7 +13,7 @@ from ssml.files.errors import UserError
 
 from .fields import Natural, Section
 from .mixtures import MixParams, ScenesParams
-from .names import BOUND_NAMES, CLASSICAL_NAMES, Rate
+from .names import BOUND_NAMES, CLASSICAL_NAMES, PEER_RULES, Rate
 from .repeats import expand
 from .sections import (
     CorpusParams,
@@ -120,14 +120,17 @@ class Params(Section):
         methods = self.separate.methods
         for reserved in {"mixture", "reference"} & methods.keys():
             raise ValueError(f"separate.methods.{reserved}: the name is taken; choose another")
-        models = {*CLASSICAL_NAMES, *BOUND_NAMES, *self.train.variants}
+        models = {*CLASSICAL_NAMES, *BOUND_NAMES, *PEER_RULES, *self.train.variants}
         for name, method in methods.items():
             if not (method.is_path or method.is_own):
                 check(f"separate.methods.{name}.model", method.model, models)
-            if method.options and not (method.is_own or method.model in CLASSICAL_NAMES):
+            takes_options = method.is_own or method.is_peer or method.model in CLASSICAL_NAMES
+            if method.options and not takes_options:
                 raise ValueError(
-                    f"separate.methods.{name}.options: only of a classical model or an own one"
+                    f"separate.methods.{name}.options: of a classical, own or peer model alone"
                 )
+            if method.is_peer:
+                check(f"separate.methods.{name}.rule", method.rule, PEER_RULES[method.model])
             if method.network and not (method.is_path and own.is_own(method.network)):
                 raise ValueError(
                     f"separate.methods.{name}.network: is module:Class, of a model at a path"

@@ -20,7 +20,15 @@ from .fields import (
     Range,
     Section,
 )
-from .names import BOUND_NAMES, CORPUS_NAMES, LOSS_NAMES, NETWORK_NAMES, RecogniserName, RuleName
+from .names import (
+    BOUND_NAMES,
+    CORPUS_NAMES,
+    LOSS_NAMES,
+    NETWORK_NAMES,
+    PEER_RULES,
+    RecogniserName,
+    RuleName,
+)
 
 
 class SyntheticParams(Section):
@@ -163,7 +171,7 @@ class TrainParams(Section):
 
 class MethodParams(Section):
     model: str
-    """a classical model, an own one, a bound, a variant of `train`, or a checkpoint's path"""
+    """a classical, own or peer model, a bound, a variant of `train`, or a checkpoint's path"""
     rule: RuleName
     """update rule"""
     iterations: Count
@@ -176,6 +184,8 @@ class MethodParams(Section):
     """the method whose model was trained with another seed; `train.seeds` sets it"""
     network: str | None = None
     """`module:Class` of a checkpoint at a path whose network is own code"""
+    mixtures: Count | None = None
+    """the first so many of each set; null: all"""
 
     @property
     def is_bound(self) -> bool:
@@ -185,7 +195,12 @@ class MethodParams(Section):
     @property
     def is_own(self) -> bool:
         """Whether `model` is a user's own source model, `module:name`."""
-        return own.is_own(self.model)
+        return own.is_own(self.model) and not self.is_peer
+
+    @property
+    def is_peer(self) -> bool:
+        """Whether `model` is a separator of another package."""
+        return self.model in PEER_RULES
 
     @property
     def is_path(self) -> bool:

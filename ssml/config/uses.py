@@ -50,7 +50,9 @@ def uses(params: Params, stage: str, name: str | None = None) -> Uses:
 
 
 def _of_method(params: Params, method: MethodParams) -> Uses:
-    found: Uses = {"NETWORKS": [], "CLASSICAL": [], "UPDATES": [method.rule]}
+    found: Uses = {"NETWORKS": [], "CLASSICAL": [], "UPDATES": [method.rule], "PEERS": []}
+    if method.is_peer:
+        return found | {"UPDATES": [], "PEERS": [method.model]}
     if method.model in CLASSICAL_NAMES or method.is_own:
         found["CLASSICAL"] = [method.model]
     elif method.model in params.train.variants:

@@ -103,15 +103,16 @@ class Tar:
 
 
 class ShardReader:
-    """The mixtures of some shards, in order; audio is decoded on access."""
+    """The mixtures of some shards, the first `limit` in order; audio is decoded on access."""
 
-    def __init__(self, paths: Iterable[Path | str], fs: int) -> None:
-        self.fs = fs
+    def __init__(self, paths: Iterable[Path | str], fs: int, limit: int | None = None) -> None:
+        self.fs, self.limit = fs, limit
         self.tars = [Tar(path) for path in paths]
 
     @cached_property
     def keys(self) -> list[tuple[int, str]]:
-        return [(i, key) for i, tar in enumerate(self.tars) for key in tar.parts]
+        keys = [(i, key) for i, tar in enumerate(self.tars) for key in tar.parts]
+        return keys[: self.limit]
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -18,9 +18,12 @@ from ssml.iva.models import CLASSICAL, SourceModel
 from ssml.iva.stft import Stft
 from ssml.separation.models import Checked
 
+from . import peers
+from .peers import Peer
+
 
 class Method(NamedTuple):
-    model: SourceModel | BoundName  # a bound needs the references of each mixture
+    model: SourceModel | BoundName | Peer  # a bound needs the references of each mixture
     rule: str
     iterations: int
     stft: Stft
@@ -50,6 +53,8 @@ def build(params: Params, name: str) -> Method:
     stft = Stft(**(method.stft or params.separate.stft).model_dump())
     if method.model in BOUND_NAMES:
         return Method(cast(BoundName, method.model), rule, method.iterations, stft)
+    if method.is_peer:
+        return Method(peers.build(method.model, method.options), rule, method.iterations, stft)
     try:
         if method.is_own:
             model = own_model(method.model, method.options)
@@ -89,9 +94,15 @@ def iterations_to_measure(iterations: int) -> set[int]:
 
 
 def _images(method: Method, X: Tensor, S: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """Yield iteration and outputs (K, F, T), for `iterations_to_measure`; iteration 0 gives X."""
+    """Yield iteration and outputs (K, F, T), for `iterations_to_measure`; iteration 0 gives X.
+
+    Of a peer, the last alone.
+    """
     if method.model == "least-squares":
         yield from enumerate((X, bounds.least_squares(X, S)))
+        return
+    if isinstance(method.model, Peer):
+        yield from ((0, X), (method.iterations, method.model(X, method.rule, method.iterations)))
         return
     model = bounds.TrueSource(S) if isinstance(method.model, str) else method.model
     chosen = iterations_to_measure(method.iterations)

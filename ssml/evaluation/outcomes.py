@@ -45,6 +45,8 @@ def outcomes(
     if method not in (layout.MIXTURE, layout.REFERENCE):
         stored = Tar(layout.separated(method, name))
     keys = [key for _, key in mixtures.keys][:limit]
+    if stored is not None:
+        keys = keys[: params.separate.methods[method].mixtures]
     for index, key in enumerate(keys):
         if only is not None and key not in only:
             continue

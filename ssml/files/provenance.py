@@ -28,11 +28,13 @@ ASIDE = (
 CHOICES: dict[str, Collection[str]] = {
     "ssml.data.corpora": {"CORPORA"},
     "ssml.evaluation.asr": {"ASR"},
+    "ssml.evaluation.peers": {"PEERS"},
     "ssml.iva.losses": {"LOSSES"},
     "ssml.iva.models": {"CLASSICAL", "NETWORKS"},
     "ssml.iva.updates": {"UPDATES"},
     "ssml.config.names": {
-        *("RuleName", "LossName", "NetworkName", "ClassicalName", "RecogniserName", "CorpusName")
+        *("RuleName", "LossName", "NetworkName", "ClassicalName", "RecogniserName", "CorpusName"),
+        "PEER_RULES",
     },
     # of these, what a job does not need is no part of its digest either
     "ssml.files.provenance": (),

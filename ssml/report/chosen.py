@@ -30,16 +30,20 @@ class Sound(NamedTuple):
 def choose(results: Results) -> list[Chosen]:
     """Of each set the mixtures with the best, median and worst SI-SDR of `report.learned_sdr`.
 
-    Among those that were transcribed, where some were; one that failed is the worst.
+    Among those that every method has, and that were transcribed, where some were; one that failed
+    is the worst.
     """
     found = []
     method = results.params.report.learned_sdr
     for test_set in results.sets:
         scores = results.scores[method, test_set].values("si_sdr")
         texts = results.transcripts.get((MIXTURE, test_set))
-        ids = [id for id in scores if not texts or id in texts.texts]
+        everywhere = (set(results.scores[name, test_set].ids) for name in results.methods)
+        ids = set.intersection(*everywhere, set(texts.texts) if texts else set(scores))
         order = sorted(
-            ids, key=lambda id: scores[id] if math.isfinite(scores[id]) else -math.inf, reverse=True
+            sorted(ids),
+            key=lambda id: scores[id] if math.isfinite(scores[id]) else -math.inf,
+            reverse=True,
         )
         places = {"best": 0, "median": (len(order) - 1) // 2, "worst": len(order) - 1}
         taken: dict[int, str] = {}

@@ -81,7 +81,7 @@ def _tables(results: Results, key: str, splits: dict[str, list[Split]]) -> list[
 
 def _improvement(results: Results, test_set: str, method: str, ids: list[str]) -> Interval:
     after, before = (compare.values(results, "si_sdr", test_set, m) for m in (method, MIXTURE))
-    chosen = [{id: found[id] for id in ids} for found in after]
+    chosen = [{id: found[id] for id in ids if id in found} for found in after]
     return paired_interval(chosen, before, results.talkers(test_set))
 
 

@@ -21,7 +21,7 @@ from .iterations import by_iterations
 from .latex import latex
 from .pictures import Plate
 from .players import data_uri
-from .results import Results
+from .results import Results, Scores
 from .tables import Row, best
 from .templates import environment, number
 from .transcripts import RATES, RULE, in_words
@@ -93,10 +93,15 @@ def render(
 
 
 def values(results: Results) -> dict[str, dict[str, list[float | None]]]:
-    """SI-SDR in dB of every mixture, set -> method -> (mixtures,), null where it failed."""
+    """SI-SDR in dB of every mixture, set -> method -> (mixtures,), null without one."""
+
+    def row(found: Scores, count: int) -> list[float | None]:
+        known = [round(x, 2) if math.isfinite(x) else None for x in found.columns["si_sdr"]]
+        return known + [None] * (count - len(known))
+
     return {
         test_set: {
-            name: [round(x, 2) if math.isfinite(x) else None for x in found.columns["si_sdr"]]
+            name: row(found, len(results.scores[layout.MIXTURE, test_set].ids))
             for (name, of), found in results.scores.items()
             if of == test_set
         }

@@ -140,6 +140,7 @@ def _scatter(results: Results, look: dict[str, Style]) -> Plate:
     for test_set in results.sets:
         a = best_classical(results, test_set) or results.params.report.classical
         x, y = (results.scores[name, test_set].columns["si_sdr"] for name in (a, b))
+        x, y = x[: len(y)], y[: len(x)]  # one may have been run on the first mixtures alone
         labels = (f"{a}, SI-SDR (dB)", f"{b}, SI-SDR (dB)")
         svg = figures.scatter(_title(results, test_set), x, y, labels, (look[a], look[b]))
         said = f"{test_set}: {b} is above {a} on {int(np.sum(y > x))} of {len(x)} mixtures."

@@ -116,14 +116,15 @@ class Results:
 
 def read(params: Params, root: Path | str = ".") -> Results:
     """Read the tables below `root`; a `UserError` names the first that is missing or unfit."""
-    methods, sets, root = list(params.separate.methods), params.separate.sets, Path(root)
+    methods, sets, root = params.separate.methods, params.separate.sets, Path(root)
     scores = {
         (method, name): _scores(root / layout.scores(method, name))
         for name in sets
         for method in [layout.MIXTURE, *methods]
     }
     for (method, name), found in scores.items():
-        if found.ids != scores[layout.MIXTURE, name].ids:
+        limit = methods[method].mixtures if method in methods else None
+        if found.ids != scores[layout.MIXTURE, name].ids[:limit]:
             raise UserError(
                 f"{root / layout.scores(method, name)}: its mixtures are not those of "
                 f"{layout.scores(layout.MIXTURE, name)}; score both again: "
@@ -135,7 +136,11 @@ def read(params: Params, root: Path | str = ".") -> Results:
         params=params,
         scores=scores,
         curves={
-            (method, name): _curve(root / layout.curves(method, name), scores[method, name].ids)
+            (method, name): _curve(
+                root / layout.curves(method, name),
+                scores[method, name].ids,
+                len(scores[layout.MIXTURE, name].ids),
+            )
             for name in sets
             for method in methods
         },
@@ -213,7 +218,8 @@ def _scores(path: Path) -> Scores:
     return Scores(ids, columns, sexes, speakers, sources, failed)
 
 
-def _curve(path: Path, ids: list[str]) -> Curve:
+def _curve(path: Path, ids: list[str], mixtures: int) -> Curve:
+    """Of the first `ids` of `mixtures`; the rest are nan."""
     by_id: dict[str, dict[int, float]] = {}
     for row in _table(path, ["id", "iteration", "si_sdr"]):
         iteration = _integer(path, row["iteration"])
@@ -221,7 +227,8 @@ def _curve(path: Path, ids: list[str]) -> Curve:
     if sorted(by_id) != ids:
         raise UserError(f"{path}: its mixtures are not those of the scores; score both again")
     at = sorted(set().union(*by_id.values()))
-    table = np.array([[by_id[id].get(i, math.nan) for i in at] for id in ids])
+    table = np.full((mixtures, len(at)), math.nan)
+    table[: len(ids)] = [[by_id[id].get(i, math.nan) for i in at] for id in ids]
     # a mixture that fails half-way would make the mean jump where it leaves
     table[~np.isfinite(table).all(axis=1)] = np.nan
     return Curve(np.array(at, float), table)

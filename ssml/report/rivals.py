@@ -6,20 +6,23 @@ claim is shown by a choice of its rival.
 
 import math
 
-import numpy as np
+from ssml.config.layout import MIXTURE
 
 from . import compare
 from .results import Results
 
 
 def best_classical(results: Results, test_set: str, rule: str | None = None) -> str | None:
-    """The classical method with the highest mean SI-SDR on a set, of one rule or of any."""
-    means = {
-        name: float(np.mean([list(v.values()) for v in compare.counted(results, test_set, name)]))
+    """The classical method with the highest mean SI-SDR on a set, of one rule or of any.
+
+    Of a method that was run on fewer mixtures, what it gains on those counts.
+    """
+    gains = {
+        name: compare.counted_difference(results, test_set, name, MIXTURE).mean
         for name in _classical(results)
         if rule in (None, results.methods[name].rule)
     }
-    return max(means, key=means.__getitem__, default=None)
+    return max(gains, key=gains.__getitem__, default=None)
 
 
 def best_heard(results: Results, test_set: str) -> str | None:

@@ -166,7 +166,7 @@ def test_a_job_uses_what_its_own_parameters_name(mine):
     assert trained["NETWORKS"] == ["mine:Powers"] and trained["LOSSES"] == ["mine:cost"]
     assert "mine:Powers" not in uses(mine, "train", "learned-sdr")["NETWORKS"]
     assert {"mine:cost", "sdr"} <= {*uses(mine, "train")["LOSSES"]}
-    rule = {"UPDATES": ["ip"]}
+    rule = {"UPDATES": ["ip"], "PEERS": []}
     assert uses(mine, "separate", "mine") == rule | {"NETWORKS": ["mine:Powers"], "CLASSICAL": []}
     assert uses(mine, "separate", "given") == uses(mine, "separate", "mine")
     assert uses(mine, "separate", "cauchy") == rule | {"NETWORKS": [], "CLASSICAL": ["mine:cauchy"]}

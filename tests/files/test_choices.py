@@ -15,11 +15,12 @@ USED = {
     "UPDATES": ["iss"],
     "CORPORA": ["synthetic"],
     "ASR": ["pocketsphinx"],
+    "PEERS": [],
 }
 DICTS = {  # that `ssml.config.uses` knows the entries of
     "corpus": ["CORPORA"],
     "train": ["NETWORKS", "LOSSES", "UPDATES"],
-    "separate": ["NETWORKS", "CLASSICAL", "UPDATES"],
+    "separate": ["NETWORKS", "CLASSICAL", "UPDATES", "PEERS"],
     "transcribe": ["ASR"],
 }
 MODELS, LOSSES = "ssml/iva/models/__init__.py", "ssml/iva/losses.py"

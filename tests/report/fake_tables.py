@@ -55,13 +55,16 @@ def write(
         scene = chosen.scenes.sets[test_set]
         for name, model in {"mixture": "mixture", **methods}.items():
             mean = si_sdr.get(model, si_sdr["other"])
-            rows = _scores(test_set, name, mean, scene.mixtures, scene.speakers)
+            method = chosen.separate.methods.get(name)
+            n = (method and method.mixtures) or scene.mixtures
+            rows = _scores(test_set, name, mean, n, scene.speakers)
             io.write_table(root / f"results/scores/{name}/{test_set}.csv", rows, SCORES)
             if name != "mixture":
                 rows = _curves(rows, speed.get(model, 7.0))
                 io.write_table(root / f"results/curves/{name}/{test_set}.csv", rows, CURVES)
         for name, model in {"mixture": "mixture", **methods, "reference": "reference"}.items():
-            n = min(chosen.transcribe.mixtures, scene.mixtures)
+            method = chosen.separate.methods.get(name)
+            n = min(chosen.transcribe.mixtures, (method and method.mixtures) or scene.mixtures)
             if n:
                 rate = wer.get(model, wer["other"])
                 rows = _transcripts(test_set, name, rate, n, scene.speakers)

@@ -5,6 +5,7 @@ import pytest
 
 from ssml.config import params, sections
 from ssml.report import claims, results, tables
+from ssml.report.chosen import choose
 from tests.report import fake_tables as fake
 
 
@@ -87,6 +88,24 @@ def test_the_rival_is_the_best_of_any_rule(tmp_path):
     fake.edit(tmp_path / "results/scores/laplace-ip2/test2.csv", better)
     claim = claims.claims(results.read(chosen, tmp_path))[0]
     assert claim.verdict == "refuted" and "against laplace-ip2" in claim.lines[0]
+
+
+def test_a_rival_on_fewer_mixtures_is_compared_on_those(tmp_path):
+    """It counts by what it gains there, and the interval names how many mixtures it rests on."""
+    values = fake.settings().model_dump(mode="json")
+    one = {"model": "peer:pyroomacoustics-ilrma", "rule": "ip", "iterations": 20, "mixtures": 12}
+    values["separate"]["methods"]["peer"] = one
+    chosen = params.parse(values)
+    fake.write(tmp_path, chosen, fake.SI_SDR | {one["model"]: 9.0})
+    found = results.read(chosen, tmp_path)
+    claim = claims.claims(found)[0]
+    assert claim.verdict == "refuted"
+    assert "against peer" in claim.lines[0] and "12 mixtures" in claim.lines[0]
+    row = next(r for r in tables.summarise(found) if (r.method, r.test_set) == ("peer", "test2"))
+    assert row.mixtures == 12
+    assert found.curves["peer", "test2"].values.shape[0] == 30
+    assert all(int(one.id.rpartition("-")[2]) < 12 for one in choose(found))
+    assert fake.html(found)
 
 
 def test_without_a_rival_nothing_is_shown(tmp_path):
