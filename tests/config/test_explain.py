@@ -34,7 +34,7 @@ def test_every_key_has_a_meaning_and_a_type(path):
             "sdr | coherence | module:name",
             "trained for",
         ),
-        ("separate.methods.laplace-ip.rule", '"ip"', "iss | iss-6-sweeps | ip | ip2", "rule"),
+        ("separate.methods.learned-sdr-ip.rule", '"ip"', "iss | iss-6-sweeps | ip | ip2", "rule"),
         ("corpus.librispeech.root", "null", "string or null", "SSML_LIBRISPEECH"),
     ],
 )
@@ -59,7 +59,7 @@ def test_a_section_is_all_its_keys_and_a_wrong_one_names_its_neighbours(loaded):
         ("scenes", ["scenes"]),
         ("t60", ["scenes.t60"]),
         ("glu", []),  # a value, no key
-        ("laplace-ip2", ["separate.methods.laplace-ip2"]),
+        ("learned-sdr-ip2", ["separate.methods.learned-sdr-ip2"]),
         ("learned-sdr.network", ["train.variants.learned-sdr.network"]),
         ("room_", ["scenes.room_length", "scenes.room_width", "scenes.room_height"]),
         ("t6", ["scenes.t60"]),

@@ -109,6 +109,7 @@ def test_a_variant_cannot_have_the_name_of_a_model_that_is_not_trained(values):
 
 
 def test_redrawn_mixtures_depend_on_their_own_set_alone(values):
+    values["train"]["redraw"] = None
     assert params.parse(values).drawn == []
     values["train"]["redraw"] = {"level": [-5, 5], "snr": [10, 30], "speed": [1, 1], "tone": 0}
     before = params.parse(values).drawn

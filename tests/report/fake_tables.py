@@ -34,7 +34,7 @@ SPEED = {"learned-sdr": 2.0, "learned-coherence": 5.0}  # iterations, of the exp
 
 def settings(mixtures: int = 30, sets: Sequence[str] = (), **report: Any) -> params.Params:
     """The default params with `mixtures` a test set, of all sets or some."""
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values = yaml.safe_load((Path(__file__).parent / "params.yaml").read_text())
     values["report"] |= report
     values["separate"]["sets"] = list(sets) or values["separate"]["sets"]
     for name in values["separate"]["sets"]:
