@@ -4,6 +4,7 @@ Fewer sources than microphones (K < M): the mixture is first reduced to K channe
 matrices that are returned, and their scale, include the reduction.
 """
 
+import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,15 +71,14 @@ class Separator(nn.Module):
     rule, iterations: "iss", "iss-6-sweeps", "ip" or "ip2", and how many iterations. None: those
         on the card of the trained model, or the best known for a classical model (`defaults`).
     sources: K, the number of sources, at most M, the number of microphones. None: M. Microphones
-        that hear nothing (see `inputs.hearing`) are left out, where two others hear; with None,
-        the last outputs are silent then, one for each of them.
+        70 dB below the others are left out; with None, that many outputs, the last, are silent.
     fs: sampling rate in Hz, required for "auto" and trained models. A trained model works at the
         rate of its card: mixtures of other rates are resampled to it, and the outputs back.
     n_fft, hop: window and hop of the STFT in samples. None: those of the trained model; for other
         models the power of two nearest to the best known window (256 ms for "laplace" and "gauss",
         128 ms for others), and a quarter of it.
-    mic: the reference microphone, from 0: outputs are the sources' images there. None: the first
-        that hears; so too where the one that is named is left out.
+    mic: the reference microphone, from 0: outputs are the sources' images there. None, or where it
+        is left out: the first that hears.
     device: where NumPy mixtures are computed, until `to` moves it. torch mixtures stay on their
         device, and a network that was named follows them there.
 
@@ -116,8 +116,7 @@ class Separator(nn.Module):
         self._given: dict[str, Any] | None = None
         self._others: dict[Any, Separator] = {}
         if isinstance(model, str) and model == AUTO:
-            # an own window is none of the trained model's
-            free = n_fft is None and hop is None
+            free = n_fft is None and hop is None  # an own window is none of the trained model's
             model = LEARNED if free and (fs is None or fs >= RATE) else NARROW
             if free:
                 self._given = {"rule": rule, "iterations": iterations, "sources": sources}
@@ -172,6 +171,13 @@ class Separator(nn.Module):
         if x.shape[-1] // (chosen.window * self.fs / 4) >= K:
             return chosen
         return self._classical(max(64, 2 ** int(np.log2(max(1, 4 * x.shape[-1] / K)))))
+
+    def referring_to(self, mic: int) -> "Separator":
+        """The same separator, with another reference microphone."""
+        other = copy.copy(self)
+        other.mic, other._others = mic, {}
+        other._given = self._given and {**self._given, "mic": mic}
+        return other
 
     def _classical(self, n_fft: int | None) -> "Separator":
         """What "auto" takes where the learned model does not fit."""
@@ -243,8 +249,7 @@ class Separator(nn.Module):
     @torch.no_grad()
     def states(self, mix: Array) -> Iterator[Demixing]:
         """Yield the state (X, W, Y) before the first and after each iteration, projected back."""
-        chosen = self.for_mixture(mix)
-        if chosen is not self:
+        if (chosen := self.for_mixture(mix)) is not self:
             yield from chosen.states(mix)
             return
         x = self._tensor(mix)
