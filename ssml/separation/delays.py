@@ -22,6 +22,7 @@ STEEPEST = 150e-6  # drift that is looked for
 BAND = (150.0, 7000.0)  # Hz
 NEAR = 0.5e-3  # s around a line within which a segment's delay lies on it
 FEWEST, SHARE = 4, 0.15  # segments on the line, for it to count
+FINE = 8  # steps between two lags
 TRAVEL = 5e-3  # s, delay up to which sound may just travel between microphones
 LATE = 10e-3  # s, delay above which separation suffers
 DRIFT, GROWN = 3e-6, 0.3e-3  # drift that counts, and s by which it must have grown
@@ -58,7 +59,8 @@ def estimate(recording: Recording, reference: int = 0) -> list[Delay | None]:
     found = np.empty((M, count, 2 * most + 1), np.float32)
     levels = np.empty(count)
     for i, start in enumerate(starts):
-        X = np.fft.rfft(recording.read(start, start + L), 2 * L) * used
+        x = recording.read(start, start + L).astype(np.float64)
+        X = np.fft.rfft(x, 2 * L) * used
         levels[i] = np.abs(X[reference]).mean()
         cross = X * X[reference].conj()
         cross /= np.abs(cross) + 1e-30
@@ -91,19 +93,44 @@ def _line(gcc: np.ndarray, times: np.ndarray, rate: float) -> Delay | None:
 
 def _sharpened(gcc: np.ndarray, times: np.ndarray, rate: float, a: float, b: float) -> Delay:
     """The line near `a + b t` along which the segments add up to the sharpest correlation."""
+    from scipy.signal import resample_poly  # takes a moment to import
+
+    a, b = _steered(gcc, times, rate, a, b, round(2 * NEAR * rate), 129)
+    # once more around that line, between the samples
     half, middle = round(2 * NEAR * rate), gcc.shape[-1] // 2
-    length = max(float(times[-1]), 1e-9)
-    around = np.arange(-half, half + 1)
-    best, best_sum, found = 0.0, -1.0, Delay(a, b)
-    for slope in b + np.linspace(-2 * NEAR, 2 * NEAR, 129) / length:
-        shift = np.rint((a + slope * times) * rate).astype(int) + middle
+    centre = np.rint((a + b * times) * rate).astype(int)
+    places = (centre[:, None] + middle + np.arange(-2 * half, 2 * half + 1)).clip(0, 2 * middle)
+    fine = resample_poly(np.take_along_axis(gcc, places, -1), FINE, 1, axis=-1)
+    fine = fine[:, : 4 * half * FINE + 1]
+    rest = a + b * times - centre / rate
+    return Delay(*_steered(fine, times, rate * FINE, a, b, half * FINE // 4, 65, rest))
+
+
+def _steered(
+    gcc: np.ndarray,
+    times: np.ndarray,
+    rate: float,
+    a: float,
+    b: float,
+    half: int,
+    steps: int,
+    at: np.ndarray | None = None,
+) -> tuple[float, float]:
+    """The best line at most `half` lags from `a + b t`, of `steps` slopes.
+
+    at: where that line is in `gcc` (segments, lags), in s from its middle lag; None: at itself.
+    """
+    middle, around = gcc.shape[-1] // 2, np.arange(-half, half + 1)
+    at = a + b * times if at is None else at
+    best, found = -1.0, (a, b)
+    for more in np.linspace(-half, half, steps) / rate / max(float(times[-1]), 1e-9):
+        shift = np.rint((at + more * times) * rate).astype(int) + middle
         places = (shift[:, None] + around).clip(0, gcc.shape[-1] - 1)
         total = np.take_along_axis(gcc, places, -1).sum(0)
         sharp = float(np.square(total.clip(0)).sum())
-        if sharp > best_sum:
-            best_sum, best = sharp, slope
-            found = Delay(a + around[total.argmax()] / rate, slope)
-    return found._replace(drift=float(best))
+        if sharp > best:
+            best, found = sharp, (float(a + around[total.argmax()] / rate), float(b + more))
+    return found
 
 
 def align(recording: Recording, delays: list[Delay | None], stack: ExitStack) -> Recording:

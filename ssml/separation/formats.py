@@ -1,9 +1,10 @@
 """Which files are recordings, and how to convert those that are not readable."""
 
+import os
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import soundfile
 
@@ -79,6 +80,11 @@ def passed_over(files: Sequence[Path]) -> str:
     more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
     told = f"; {converting(foreign[0])}" if foreign else ""
     return f"passed over {names}{more}{told}"
+
+
+def native(path: Path) -> Any:
+    """A file's name as soundfile takes it, also where it is no UTF-8."""
+    return os.fsencode(path)
 
 
 def converting(path: Path) -> str:

@@ -5,24 +5,24 @@ goes, and one that holds more than its header states to its end.
 """
 
 import os
-import struct
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 import numpy as np
 import soundfile
 
 from ssml.files.errors import UserError
 
-from .formats import converting
+from .formats import converting, native
+from .headers import Rest, behind_header, states_length
 from .inputs import MOST
 
 PIECE = 2**18  # samples of all channels that are read at once
-BEYOND = 4096  # bytes behind the stated end that are more than padding
+STEP = 2**12  # samples that a decoder is asked for
 KINDS = {"PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"}
 
 
@@ -52,9 +52,9 @@ class Sound:
         self.frames = self._file.frames
 
     def _open(self) -> soundfile.SoundFile:
-        file = soundfile.SoundFile(os.fsencode(self._path))
+        file = soundfile.SoundFile(native(self._path))
         self._stack.callback(file.close)
-        offset = _beyond(self._path) if file.format in ("WAV", "WAVEX", "RF64") else None
+        offset = behind_header(self._path) if file.format in ("WAV", "WAVEX", "RF64") else None
         if offset is None:
             return file
         if file.subtype not in KINDS:
@@ -62,7 +62,7 @@ class Sound:
                 f"holds more than the {file.frames / file.samplerate:.1f} s that its header states"
                 f"; {converting(self._path)}"
             )
-        rest = self._stack.enter_context(Rest(self._path, offset))
+        rest: Any = self._stack.enter_context(Rest(self._path, offset))
         raw = soundfile.SoundFile(
             rest, "r", file.samplerate, file.channels, file.subtype, "LITTLE", "RAW"
         )
@@ -75,35 +75,19 @@ class Sound:
                 self._file = self._open()
             else:
                 self._file.seek(start)
-        return self._file.read(count, dtype="float32", always_2d=True)
-
-
-class Rest:
-    """A file without its first bytes."""
-
-    def __init__(self, path: Path, offset: int) -> None:
-        self._file, self._offset = path.open("rb"), offset
-
-    def __enter__(self) -> "Rest":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def read(self, count: int = -1) -> bytes:
-        return self._file.read(count)
-
-    def readinto(self, buffer: bytearray) -> int:
-        return self._file.readinto(buffer)
-
-    def write(self, data: bytes) -> int:
-        raise OSError("read only")
-
-    def tell(self) -> int:
-        return self._file.tell() - self._offset
-
-    def seek(self, place: int, whence: int = 0) -> int:
-        return self._file.seek(place + (self._offset if whence == 0 else 0), whence) - self._offset
+        parts: list[np.ndarray] = []
+        while count > 0:  # a decoder that fails gives nothing of what it was asked for
+            try:
+                part = self._file.read(min(count, STEP), dtype="float32", always_2d=True)
+            except RuntimeError:
+                if not parts:
+                    raise
+                break
+            if not len(part):
+                break
+            parts.append(part)
+            count -= len(part)
+        return np.concatenate(parts) if parts else np.zeros((0, self.channels), np.float32)
 
 
 class Spool:
@@ -229,47 +213,13 @@ def _open(path: Path, stack: ExitStack) -> Reader:
         raise UserError(f"has no header that says rate and channels; {converting(path)}")
     try:
         sound = Sound(path, stack)
-        if sound._file.format == "MP3" and not _states_length(path):
+        if sound._file.format == "MP3" and not states_length(path):
             return _decode(path, stack)
         return sound
     except (OSError, RuntimeError, TypeError) as error:
         reason = (str(error).rpartition(": ")[2] or str(error)).rstrip(". ")
         told = f"; {converting(path)}" if "not recognised" in reason else ""
         raise UserError(f"cannot be read as audio ({reason}){told}") from error
-
-
-def _beyond(path: Path) -> int | None:
-    """Where the samples of a WAV or RF64 begin, if they go on behind the end that is stated."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head, place, wide = file.read(12), 12, 0
-        while place + 8 <= size:
-            file.seek(place)
-            name, length = struct.unpack("<4sI", file.read(8))
-            if name == b"ds64":
-                wide = struct.unpack("<Q", file.read(16)[8:])[0]
-            if name == b"data":
-                if length == 0xFFFFFFFF:  # RIFF: unknown, to the end
-                    length = wide if head[:4] in (b"RF64", b"BW64") else size
-                end = place + 8 + length + length % 2
-                if size - end < BEYOND:
-                    return None
-                file.seek(end)
-                name, after = struct.unpack("<4sI", file.read(8))
-                is_chunk = all(32 <= letter < 127 for letter in name) and end + 8 + after <= size
-                return None if is_chunk else place + 8
-            place += 8 + length + length % 2
-    return None
-
-
-def _states_length(path: Path) -> bool:
-    """Whether an MP3 has the frame with its length."""
-    with path.open("rb") as file:
-        head = file.read(10)
-        tag = sum(byte << 7 * i for i, byte in enumerate(reversed(head[6:])))  # ID3v2
-        file.seek(10 + tag if head[:3] == b"ID3" else 0)
-        first = file.read(4096)
-    return any(name in first for name in (b"Xing", b"Info", b"VBRI"))
 
 
 def _decode(path: Path, stack: ExitStack) -> Spool:

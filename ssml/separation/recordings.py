@@ -4,7 +4,6 @@ A recording is read and separated block by block, see `stream`. The outputs are 
 unnamed temporary file, so memory does not grow with the recording.
 """
 
-import os
 import shlex
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from ssml.iva.compilation import clock
 from . import memory
 from .delays import align
 from .diagnostics import Watch
+from .formats import native
 from .reading import Recording, open_recording
 from .separator import Separator
 from .stream import OVERLAP, Stream
@@ -263,7 +263,7 @@ def write(spool: IO[bytes], outputs: Sequence[Path], fs: int, format: str, gain:
         for output in outputs:
             temporary = stack.enter_context(atomic(output))
             file = soundfile.SoundFile(
-                os.fsencode(temporary), "w", fs, 1, SUBTYPES[format], format=container
+                native(temporary), "w", fs, 1, SUBTYPES[format], format=container
             )
             files.append(stack.enter_context(file))
         while data := spool.read(4 * K * 2**16):

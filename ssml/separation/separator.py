@@ -73,7 +73,7 @@ class Separator(nn.Module):
     sources: K, the number of sources, at most M, the number of microphones. None: M. Microphones
         70 dB below the others are left out; with None, that many outputs, the last, are silent.
     fs: sampling rate in Hz, required for "auto" and trained models. A trained model works at the
-        rate of its card: mixtures of other rates are resampled to it, and the outputs back.
+        rate of its card: other mixtures are resampled to it, and the outputs back.
     n_fft, hop: window and hop of the STFT in samples. None: those of the trained model; for other
         models the power of two nearest to the best known window (256 ms for "laplace" and "gauss",
         128 ms for others), and a quarter of it.
@@ -112,8 +112,7 @@ class Separator(nn.Module):
         fs = None if fs is None else check_integer("fs", fs, least=1)
         self.mic = None if mic is None else check_integer("mic", mic, least=0)
         self.register_buffer("_place", torch.empty(0, device=device), persistent=False)
-        # what "auto" makes other separators with, and those that it made
-        self._given: dict[str, Any] | None = None
+        self._given: dict[str, Any] | None = None  # what "auto" makes other separators with
         self._others: dict[Any, Separator] = {}
         if isinstance(model, str) and model == AUTO:
             free = n_fft is None and hop is None  # an own window is none of the trained model's
@@ -181,8 +180,7 @@ class Separator(nn.Module):
 
     def _classical(self, n_fft: int | None) -> "Separator":
         """What "auto" takes where the learned model does not fit."""
-        key = n_fft, self.device
-        if key not in self._others:
+        if (key := (n_fft, self.device)) not in self._others:
             given = {**(self._given or {}), "n_fft": n_fft, "device": self.device}
             self._others[key] = Separator(NARROW, **given)
         return self._others[key]
@@ -272,10 +270,11 @@ class Separator(nn.Module):
         x = check_mixture(mix)
         if isinstance(mix, np.ndarray):
             x = x.to(self.device)
-        M = x.shape[-2]
-        if self.sources is not None and self.sources > M:
-            raise UserError(f"sources: {self.sources} sources need as many microphones, not {M}")
-        if self.mic is not None and self.mic >= M:
+        if self.sources is not None and self.sources > x.shape[-2]:
+            raise UserError(
+                f"sources: {self.sources} sources need as many microphones, not {x.shape[-2]}"
+            )
+        if self.mic is not None and self.mic >= (M := x.shape[-2]):
             raise UserError(f"mic: {self.mic} is not within 0..{M - 1}, the mixture's channels")
         if self._is_loaded:
             self.model.to(x.device)  # type: ignore[attr-defined]
@@ -283,8 +282,7 @@ class Separator(nn.Module):
 
     def _reduce(self, X: Tensor, start: Any, heard: int) -> tuple[Tensor, Tensor | None, Tensor]:
         """`Z = T X` (..., K, F, T), T (..., F, K, M) or None for I, and the axes that T drops."""
-        M = X.shape[-3]
-        K = self.sources or heard
+        M, K = X.shape[-3], self.sources or heard
         if X.shape[-1] < K:
             raise UserError(
                 f"mix: too short for {K} sources, which need as many frames of "

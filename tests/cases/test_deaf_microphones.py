@@ -1,4 +1,4 @@
-"""Channels that are dead, or 80 dB below the others: they are left out, and another is referred to."""
+"""Channels that are dead, or 80 dB below the others: left out, and not referred to."""
 
 import json
 
@@ -21,7 +21,7 @@ def si_sdr(est, images) -> float:
 
 @pytest.fixture(scope="module")
 def three():
-    """Two sources at three microphones: mixture (3, N), images (2, 3, N), SI-SDR of a clean pair."""
+    """Two sources at three microphones: mixture (3, N), images, SI-SDR of clean pairs."""
     mix, images = speechlike(2, M=3, seconds=3, noise=1e-4)
     mix = mix.astype(np.float32)
     clean = {}
