@@ -93,14 +93,13 @@ def _line(gcc: np.ndarray, times: np.ndarray, rate: float) -> Delay | None:
 
 def _sharpened(gcc: np.ndarray, times: np.ndarray, rate: float, a: float, b: float) -> Delay:
     """The line near `a + b t` along which the segments add up to the sharpest correlation."""
-    from scipy.signal import resample_poly  # takes a moment to import
-
     a, b = _steered(gcc, times, rate, a, b, round(2 * NEAR * rate), 129)
     # once more around that line, between the samples
     half, middle = round(2 * NEAR * rate), gcc.shape[-1] // 2
     centre = np.rint((a + b * times) * rate).astype(int)
     places = (centre[:, None] + middle + np.arange(-2 * half, 2 * half + 1)).clip(0, 2 * middle)
-    fine = resample_poly(np.take_along_axis(gcc, places, -1), FINE, 1, axis=-1)
+    coarse = np.fft.rfft(np.take_along_axis(gcc, places, -1))
+    fine = np.fft.irfft(coarse, FINE * places.shape[-1])
     fine = fine[:, : 4 * half * FINE + 1]
     rest = a + b * times - centre / rate
     return Delay(*_steered(fine, times, rate * FINE, a, b, half * FINE // 4, 65, rest))
