@@ -48,6 +48,7 @@ def demo(
     separator = Separator(fs=16000)
     target = recordings.Target(out, force=True)
     done = recordings.separate_file(samples.MIXTURE, target, lambda fs, channels: separator)
+    assert done is not None  # nothing is skipped
     ref, _ = read_audio(samples.REFERENCES)
     mix, _ = read_audio(samples.MIXTURE)
     est = np.stack([read_audio(path)[0][0] for path in done["outputs"]])

@@ -20,6 +20,7 @@ from filelock import lock_descriptor
 from .errors import UserError
 
 PART = ".part"  # of what is being written; `.dvcignore` knows it
+LONGEST = 200  # bytes of a name to which a suffix is added
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 
@@ -44,7 +45,8 @@ def atomic(path: Path | str) -> Iterator[Path]:
         # mkstemp makes private files; results are ordinary ones
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        with suppress(PermissionError, NotImplementedError):  # some file systems have no modes
+            temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
     except OSError as error:
         if error.errno in FULL:
@@ -57,7 +59,10 @@ def atomic(path: Path | str) -> Iterator[Path]:
 
 def _sibling(path: Path) -> tuple[int, Path]:
     """A new file that is locked while its writer lives. Files of dead writers are removed first."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*{PART}"):
+    # with a suffix, a name near the limit of file systems would be too long
+    is_long = len(os.fsencode(path.name)) > LONGEST
+    name = hashlib.sha256(os.fsencode(path.name)).hexdigest() if is_long else path.name
+    for left in path.parent.glob(f".{glob.escape(name)}.*{PART}"):
         with suppress(OSError):  # its writer has renamed it meanwhile
             handle = os.open(left, os.O_RDWR)
             try:
@@ -66,10 +71,10 @@ def _sibling(path: Path) -> tuple[int, Path]:
             finally:
                 os.close(handle)
     while True:
-        handle, name = tempfile.mkstemp(PART, f".{path.name}.", path.parent)
+        handle, temporary = tempfile.mkstemp(PART, f".{name}.", path.parent)
         _lock(handle, wait=True)
         if os.fstat(handle).st_nlink:  # else removed as a dead writer's before it was locked
-            return handle, Path(name)
+            return handle, Path(temporary)
         os.close(handle)
 
 

@@ -3,7 +3,7 @@
 No figure says how good the outputs are. Each points at a likely cause where they are bad.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,11 @@ from torch import Tensor
 
 from ssml.iva.auxiva import Demixing
 
-STILL = 0.01  # change by the last iteration above which more iterations are worth while
-ALIKE = 0.4  # correlation of envelopes that few pairs of talkers exceed
-FAINT = -30.0  # dB, level of an output against the loudest output
-SINGULAR = 50.0  # condition number, median over bins
-WINDOWS = 3.5  # T60 over the window's length above which the window misses much of the echoes
+from .hints import hints
+
 SAME = 1 - 1e-5  # correlation of two channels above which they are copies
+EQUAL = 0.998  # correlation of two channels, or of one with the other inverted: nearly copies
 CLIPPED = 1e-4  # share of samples that repeat the one before at the peak level
-BRIEF = 2.0  # s, length of a recording below which separation is poor
 BANDS = (500, 1000, 2000)  # Hz, lower edges of the octaves whose decays are measured
 STEP, RUN = 0.016, 5  # s between energies; number of energies in a decay
 FEW = 10  # decays below which there is no estimate of T60
@@ -84,18 +81,33 @@ class Watch:
         self._likeness.append(_likeness(est, self.fs))
         self._decays.append(_decays(block[0], self.fs))
 
-    def report(self) -> dict[str, Any]:
-        """The figures as plain data, None where one is unknown, and `hints`, one line each."""
+    def report(
+        self,
+        late: Mapping[str, Any] | None = None,
+        names: Sequence[int] | None = None,
+        command: str = "ssml separate IN OUT --force",
+    ) -> dict[str, Any]:
+        """The figures as plain data, None where one is unknown, and `hints`, one line each.
+
+        late: further figures, those of `survey.late_channels`. names: numbers of the channels,
+        from 1. command: what the hints repeat with other options.
+        """
+        names = names or range(1, len(self._peaks) + 1)
         level = np.sqrt(self._gram.diagonal())
         correlation = self._gram / np.maximum(np.outer(level, level), 1e-30)
-        same = np.argwhere(np.triu(correlation > SAME, 1))
+
+        def pairs(found: np.ndarray) -> list[list[int]]:
+            return [[names[i], names[j]] for i, j in np.argwhere(np.triu(found, 1)).tolist()]
+
         energy = np.maximum(self._energy, 1e-30)
         figures: dict[str, Any] = {
             "silent": not self._peaks.any(),
-            "silent_channels": [m + 1 for m in np.flatnonzero(self._peaks == 0).tolist()],
-            "identical_channels": [[i + 1, j + 1] for i, j in same.tolist()],
+            "silent_channels": [names[m] for m in np.flatnonzero(self._peaks == 0).tolist()],
+            "identical_channels": pairs(correlation > SAME),
+            "equal_channels": pairs((correlation > EQUAL) & (correlation <= SAME)),
+            "opposite_channels": pairs(correlation < -EQUAL),
             "clipped_channels": [
-                m + 1 for m in np.flatnonzero(self._flat > CLIPPED * self._samples).tolist()
+                names[m] for m in np.flatnonzero(self._flat > CLIPPED * self._samples).tolist()
             ],
             "last_change": float(np.mean(self._last)) if self._last else None,
             "changes": self.curve,
@@ -106,58 +118,8 @@ class Watch:
             "likeness": float(np.median(self._likeness)),
             "levels": (10 * np.log10(energy / energy.max())).round(1).tolist(),
         }
-        seconds = self._samples / self.fs
-        return {**figures, "hints": hints(figures, seconds)}
-
-
-def hints(figures: dict[str, Any], seconds: float) -> list[str]:
-    """What may be wrong, and what to try, for a recording of `seconds` s."""
-    found: list[str] = []
-
-    def hint(true: Any, text: str) -> None:
-        if true:
-            found.append(text)
-
-    def listed(channels: list[Any]) -> str:
-        return ", ".join(str(m) if isinstance(m, int) else f"{m[0]} = {m[1]}" for m in channels)
-
-    def which(channels: list[int], one: str, more: str) -> str:
-        some = len(channels) > 1
-        return f"channel{'s' if some else ''} {listed(channels)} {more if some else one}"
-
-    silent, same, clipped = (
-        figures[f"{key}_channels"] for key in ("silent", "identical", "clipped")
-    )
-    if figures["silent"]:
-        return ["the recording is silent"]
-    hint(silent, which(silent, "is silent: leave it out", "are silent: leave them out"))
-    hint(same, f"channels are identical ({listed(same)}): a mono recording cannot be separated")
-    hint(clipped, which(clipped, "clips", "clip") + ": record at a lower level")
-    if figures["lost_above"]:
-        limit = f"{figures['lost_above'] / 1000:g} kHz"
-        found.append(f"this model removes everything above {limit}: other models keep it")
-    hint(seconds < BRIEF, f"only {seconds:.1f} s long, too little to separate: give 5 s or more")
-    moving = figures["last_change"] is not None and figures["last_change"] > STILL
-    hint(moving, "the outputs were still changing: more --iterations, or --rule ip2")
-    hint(
-        figures["condition"] > SINGULAR and not same,
-        "the filters are nearly singular: microphones too close, or more of them than sources "
-        "(--sources)",
-    )
-    t60 = figures["t60"]
-    hint(
-        t60 is not None and t60 > WINDOWS * figures["window"],
-        "the room echoes longer than the window can hold: a larger --n-fft (not with a trained "
-        "model) if the recording is long, or microphones nearer to the speakers",
-    )
-    hint(
-        figures["likeness"] > ALIKE,
-        "the outputs rise and fall together: they may share a source; "
-        "try another --model or --rule",
-    )
-    faint = [k + 1 for k, level in enumerate(figures["levels"]) if level < FAINT]
-    hint(faint, f"output {listed(faint)} is faint: perhaps fewer sources; try --sources")
-    return found
+        figures |= {"fs": self.fs, "seconds": self._samples / self.fs, **(late or {})}
+        return {**figures, "hints": hints(figures, figures["seconds"], command)}
 
 
 def _condition(W: np.ndarray) -> float:
@@ -214,9 +176,7 @@ def _t60(decays: np.ndarray) -> float | None:
 
 def sentence(figures: dict[str, Any]) -> str:
     """The figures in one line."""
-    last, t60 = figures["last_change"], figures["t60"]
-    words = [] if last is None else [f"last iteration changed {100 * last:.2g} %"]
-    words.append(f"condition {figures['condition']:.2g}")
+    t60, words = figures["t60"], [f"condition {figures['condition']:.2g}"]
     echo = "T60 unknown" if t60 is None else f"T60 roughly {t60:.1f} s"
     words.append(f"{echo} (window {figures['window']:.2g} s)")
     words.append(f"likeness of outputs {figures['likeness']:.2f}")

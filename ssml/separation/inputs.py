@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ssml.files.errors import UserError
 
 MOST = 32  # channels of a mixture
+WEAK = 10**-3.5  # level of a channel against the loudest, below which it hears nothing: -70 dB
 
 
 def check_mixture(mix: Any) -> Tensor:
@@ -85,6 +86,36 @@ def exponent(x: Tensor) -> Tensor:
     largest = x.detach().abs().amax((-2, -1), keepdim=True)
     most = int(np.log2(torch.finfo(x.dtype).max)) - 1
     return torch.ldexp(torch.ones_like(largest), -largest.frexp().exponent.clamp(-most, most))
+
+
+def hearing(x: Tensor) -> list[int]:
+    """The channels of x (..., M, N) that are within 70 dB of the loudest, in any of the mixtures.
+
+    All channels where all are silent.
+    """
+    peaks = x.detach().abs().amax(-1)
+    heard = peaks > WEAK * peaks.amax(-1, keepdim=True)
+    found = heard.reshape(-1, heard.shape[-1]).any(0)
+    return [m for m, is_heard in enumerate(found.tolist()) if is_heard] or [*range(len(found))]
+
+
+def listen(x: Tensor, sources: int | None, mic: int | None) -> tuple[int, int]:
+    """How many microphones of x (..., M, N) are not left out, and the reference microphone.
+
+    Those that hear nothing are left out where as many as `sources`, and two, hear.
+    """
+    heard = hearing(x)
+    left_out = len(heard) >= (sources or 2)
+    if mic is None or (left_out and mic not in heard):
+        mic = heard[0]
+    return len(heard) if left_out else x.shape[-2], mic
+
+
+def derives(mix: Any, *others: Any) -> bool:
+    """Whether a gradient is asked for, of a mixture and what else is computed with."""
+    if not torch.is_grad_enabled() or isinstance(mix, np.ndarray):
+        return False
+    return any(x.requires_grad for x in (mix, *others) if isinstance(x, Tensor))
 
 
 def fit_length(x: Tensor, length: int) -> Tensor:

@@ -4,10 +4,11 @@ A recording is read and separated block by block, see `stream`. The outputs are 
 unnamed temporary file, so memory does not grow with the recording.
 """
 
+import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -20,10 +21,14 @@ from ssml.files.io import atomic, write_bytes
 from ssml.files.progress import progress
 from ssml.iva.compilation import clock
 
+from . import memory
+from .delays import align
 from .diagnostics import Watch
-from .inputs import MOST
+from .formats import native
+from .reading import Recording, open_recording
 from .separator import Separator
-from .stream import BLOCK, OVERLAP, Stream
+from .stream import OVERLAP, Stream
+from .survey import late_channels, left_out, survey
 
 SUBTYPES = {"wav": "FLOAT", "flac": "PCM_24"}
 RF64_FROM = 2**32 - 2**20  # bytes that no WAV can hold
@@ -39,52 +44,28 @@ class Target(NamedTuple):
     format: str = "wav"
     force: bool = False
 
+    def below(self, place: Path) -> "Target":
+        """The same for the outputs of a recording in the folder `place` of a folder of folders."""
+        return self._replace(folder=self.folder / place)
+
     def path(self, recording: Path, source: int) -> Path:
         """The file of output `source`, from 0: its name counts from 1."""
         return self.folder / f"{recording.stem}-{source + 1}.{self.format}"
 
 
-def find(names: Sequence[str]) -> list[Path]:
-    """The recordings named by files, folders (only the files directly inside) and patterns.
-
-    Raises `UserError` for a folder or pattern without recordings. A name without a file stays in
-    the list, and is reported later, as any file that cannot be read.
-    """
-    found: dict[Path, None] = {}
-    for name in names:
-        path = Path(name)
-        if path.is_dir():
-            inside = sorted(file for file in path.iterdir() if _is_audio(file))
-            if not inside:
-                raise UserError(f"{name}: no audio files in this folder")
-        elif not path.exists() and any(letter in name for letter in "*?["):
-            base = Path(path.anchor)
-            inside = sorted(base.glob(str(path.relative_to(base))))
-            if not inside:
-                raise UserError(f"{name}: no file matches")
-        else:
-            inside = [path]
-        found.update(dict.fromkeys(inside))
-    return list(found)
-
-
-def _is_audio(file: Path) -> bool:
-    suffixes = {*soundfile.available_formats(), "AIF", "OPUS"} - {"RAW"}
-    hidden = file.name.startswith(".")
-    return file.is_file() and not hidden and file.suffix[1:].upper() in suffixes
-
-
-def check_target(target: Target, recordings: Sequence[Path]) -> None:
+def check_target(target: Target, recordings: Mapping[Path, Path]) -> None:
     """`UserError` if the folder cannot be one, or two recordings would have the same outputs."""
     if target.format not in SUBTYPES:
         raise UserError(f"format: no {target.format!r} among {', '.join(SUBTYPES)}")
     if target.folder.exists() and not target.folder.is_dir():
         raise UserError(f"{target.folder}: is a file; the last path is the folder for the outputs")
-    stems: dict[str, Path] = {}
-    for path in recordings:
-        if path.stem in stems:
-            raise UserError(f"{stems[path.stem]}, {path}: their outputs would have the same names")
-        stems[path.stem] = path
+    stems: dict[Path, Path] = {}
+    for path, place in recordings.items():
+        if (other := stems.setdefault(place / path.stem, path)) != path:
+            raise UserError(
+                f"{other}, {path}: their outputs would have the same names; name a folder of both "
+                "with --recursive, or separate them into two folders"
+            )
 
 
 class Stopwatch:
@@ -111,34 +92,54 @@ class Excerpt(NamedTuple):
     changes: list[float]  # by each iteration
 
 
+class Take(NamedTuple):
+    """What of a recording is separated, and as what."""
+
+    joined: tuple[Path, ...] = ()  # further files, whose channels follow
+    channels: tuple[int, ...] | None = None  # from 0; None: all
+    mic: int | None = None  # the reference among them, from 0; None: the first that hears
+    align: bool = False  # remove delays and drifts
+    skip: bool = False  # what is there already
+
+
 def separate_file(
     path: Path,
     target: Target,
     separator: Callable[[int, int], Separator],
     sources: int | None = None,
-    block: float = BLOCK,
+    block: float | None = None,
     keep: Sequence[Path] = (),
     plot: Callable[[Excerpt], bytes] | None = None,
-) -> dict[str, Any]:
-    """Separate one recording; return a summary as plain data.
+    take: Take | None = None,
+) -> dict[str, Any] | None:
+    """Separate one recording; return a summary as plain data, or None where it is skipped.
 
-    `separator(fs, channels)` returns the separator for recordings of `fs` Hz. Outputs have the
-    recording's rate, length and level. WAV is 32-bit float. FLAC is 24-bit: where a sample would
-    clip, all outputs are scaled by one factor, the summary's `gain`. Files in `keep` are never
+    `separator(fs, channels)` returns the separator for recordings of `fs` Hz. Channels that hear
+    nothing are left out. Outputs have the recording's rate, length and level. WAV is 32-bit float.
+    FLAC is 24-bit: where a sample would clip, all outputs are scaled by one factor, the summary's
+    `gain`. block: in s; None: as long as memory allows, at most `BLOCK`. Files in `keep` are never
     replaced. `plot` draws the first block as a PNG. Where anything is wrong, `UserError` is raised
     and nothing is written. The first compilation of the kernels is announced on stderr, and is no
     part of `elapsed` and of the real-time factor.
     """
-    stopwatch = Stopwatch()
-    with _naming(path), clock.announcing(_announce), open_recording(path) as file:
-        chosen = separator(file.samplerate, file.channels)
-        if chosen.is_auto:
-            head = _read(file, 0, min(file.frames, HEAD * file.samplerate))
-            chosen = chosen.for_mixture(head)
+    take, stopwatch = take or Take(), Stopwatch()
+    with _naming(path), clock.announcing(_announce), ExitStack() as stack:
+        file = stack.enter_context(open_recording([path, *take.joined], take.channels))
+        stated, asked = file.channels, separator(file.fs, file.channels)
+        found = survey(file, sources, take.mic)
         outputs = [target.path(path, k) for k in range(sources or file.channels)]
+        if take.skip and all(output.exists() for output in outputs):
+            return None
         picture = target.folder / f"{path.stem}.png" if plot else None
-        _check_outputs([*outputs, *([picture] if picture else [])], target.force, keep)
-        fs, seconds = file.samplerate, file.frames / file.samplerate
+        written = [*outputs, *([picture] if picture else [])]
+        _check_outputs(written, target.force or take.skip, keep)
+        names, late = [m + 1 for m in file.kept], late_channels(found, file)
+        if take.align and any(late.values()):
+            file = align(file, found.lags, stack)
+        chosen = asked.referring_to(found.mic)
+        if chosen.is_auto:
+            chosen = chosen.for_mixture(file.read(0, min(file.frames, HEAD * file.fs)))
+        fs, seconds = file.fs, file.seconds
         watch = Watch(fs, chosen.window, chosen.model_fs)
         excerpts: list[Excerpt] = []
 
@@ -146,10 +147,12 @@ def separate_file(
             part: np.ndarray, est: np.ndarray, W: np.ndarray, changes: list[float]
         ) -> None:
             if plot and not excerpts:
-                excerpts.append(Excerpt(part[chosen.mic].copy(), est.copy(), fs, changes))
+                mix = part[found.mic].copy()
+                excerpts.append(Excerpt(mix, est.copy(), fs, changes))
             watch(part, est, W, changes)
 
-        stream = Stream(chosen, block, record_block)
+        length = memory.block_length(chosen, file, len(outputs), block)
+        stream = Stream(chosen, length, record_block)
         with _folder(target.folder), tempfile.TemporaryFile(dir=target.folder) as spool:
             peak = 0.0
             for est in _stream(file, stream, path.name, stopwatch):
@@ -163,22 +166,37 @@ def separate_file(
                 write_bytes(picture, image)
     return {
         "input": str(path),
+        "joined": [str(one) for one in take.joined],
         "outputs": [str(output) for output in outputs],
         "plot": str(picture) if picture else None,
         "model": str(chosen.name),
         "rule": chosen.rule,
         "iterations": chosen.iterations,
-        "channels": file.channels,
+        "channels": stated,
+        "left_out": sorted([*found.silent, *found.weak]),
+        "mic": names[found.mic],
+        "aligned": take.align and any(late.values()),
         "fs": fs,
         "samples": file.frames,
         "seconds": round(seconds, 3),
+        "block": stream.length / fs,
         "blocks": stream.blocks,
         "gain": gain,
         "elapsed": round(elapsed, 3),
         "compiling": round(stopwatch.compiling, 3),
         "real_time_factor": round(elapsed / seconds, 4),
-        "diagnosis": watch.report(),
+        "notes": [*left_out(found, names[found.mic]), *file.notes],
+        "diagnosis": watch.report(
+            {**late, "aligned": take.align}, names, _command(path, target, take)
+        ),
     }
+
+
+def _command(path: Path, target: Target, take: Take) -> str:
+    """The command that separates a recording once more."""
+    join = ["--join"] if take.joined else []
+    names = [str(name) for name in (path, *take.joined, target.folder)]
+    return shlex.join(["ssml", "separate", *join, *names, "--force"])
 
 
 def _announce() -> None:
@@ -186,18 +204,19 @@ def _announce() -> None:
 
 
 def _stream(
-    file: soundfile.SoundFile, stream: Stream, title: str, stopwatch: Stopwatch
+    file: Recording, stream: Stream, title: str, stopwatch: Stopwatch
 ) -> Iterator[np.ndarray]:
     """Yield the outputs (K, m) of a recording; shows the progress where it has several blocks."""
     step = max(1, round(stream.length * (1 - OVERLAP)))
-    starts = range(0, file.frames, step)
+    starts, read = range(0, file.frames, step), 1
 
     def note() -> str:
-        return f"real-time factor {stopwatch.separating * file.samplerate / file.tell():.2f}"
+        return f"real-time factor {stopwatch.separating * file.fs / read:.2f}"
 
     shown = progress(starts, title, "blocks", note) if len(starts) > 1 else starts
     for first in shown:
-        yield stream.push(_read(file, first, min(first + step, file.frames)))
+        read = min(first + step, file.frames)
+        yield stream.push(file.read(first, read))
     yield stream.flush()
 
 
@@ -208,28 +227,6 @@ def _naming(path: Path) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-
-
-@contextmanager
-def open_recording(path: Path) -> Iterator[soundfile.SoundFile]:
-    """Open a recording of 2 to 32 channels; raises `UserError` for any other file."""
-    if not path.is_file():
-        raise UserError("no such file")
-    if path.stat().st_size == 0:
-        raise UserError("is empty")
-    try:
-        file = soundfile.SoundFile(path)
-    except (OSError, RuntimeError) as error:
-        reason = str(error).rpartition(": ")[2] or str(error)
-        raise UserError(f"cannot be read as audio ({reason})") from error
-    with file:
-        if file.channels == 1:
-            raise UserError("1 channel; separation needs at least two, one for each microphone")
-        if file.channels > MOST:
-            raise UserError(f"{file.channels} channels, at most {MOST} can be separated")
-        if file.frames == 0:
-            raise UserError("holds no samples")
-        yield file
 
 
 def _check_outputs(outputs: Sequence[Path], force: bool, keep: Sequence[Path]) -> None:
@@ -255,20 +252,6 @@ def _folder(path: Path) -> Iterator[None]:
             path.rmdir()
 
 
-def _read(file: soundfile.SoundFile, start: int, end: int) -> np.ndarray:
-    """Samples [start, end) as float32 (M, end - start)."""
-    try:
-        file.seek(start)
-        audio = file.read(end - start, dtype="float32", always_2d=True)
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"cannot be read as audio ({error})") from error
-    if len(audio) < end - start:
-        raise UserError(f"ends before the {file.frames} samples that it should hold")
-    if not np.isfinite(audio).all():
-        raise UserError("holds samples that are not finite (NaN or infinite)")
-    return np.ascontiguousarray(audio.T)
-
-
 def write(spool: IO[bytes], outputs: Sequence[Path], fs: int, format: str, gain: float) -> None:
     """Write the samples in `spool`, float32 (N, K), to one file for each source."""
     K = len(outputs)
@@ -279,7 +262,9 @@ def write(spool: IO[bytes], outputs: Sequence[Path], fs: int, format: str, gain:
         files: list[soundfile.SoundFile] = []
         for output in outputs:
             temporary = stack.enter_context(atomic(output))
-            file = soundfile.SoundFile(temporary, "w", fs, 1, SUBTYPES[format], format=container)
+            file = soundfile.SoundFile(
+                native(temporary), "w", fs, 1, SUBTYPES[format], format=container
+            )
             files.append(stack.enter_context(file))
         while data := spool.read(4 * K * 2**16):
             samples = gain * np.frombuffer(data, np.float32).reshape(-1, K)

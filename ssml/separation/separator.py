@@ -4,6 +4,7 @@ Fewer sources than microphones (K < M): the mixture is first reduced to K channe
 matrices that are returned, and their scale, include the reduction.
 """
 
+import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +22,16 @@ from ssml.iva.updates import UPDATES
 from . import defaults, diagnostics, images
 from .choice import choose
 from .defaults import AUTO, LEARNED, NARROW, RATE
-from .inputs import check_filters, check_integer, check_mixture, exponent, fit_length, resample
+from .inputs import (
+    check_filters,
+    check_integer,
+    check_mixture,
+    derives,
+    exponent,
+    fit_length,
+    listen,
+    resample,
+)
 from .models import Checked
 
 Array = TypeVar("Array", np.ndarray, Tensor)
@@ -38,7 +48,7 @@ def separate(
     fs: int | None = None,
     n_fft: int | None = None,
     hop: int | None = None,
-    mic: int = 0,
+    mic: int | None = None,
     start: Array | None = None,
     each: Each | None = None,
 ) -> Array:
@@ -60,13 +70,15 @@ class Separator(nn.Module):
         are (..., K, F, T); memory is None at first.
     rule, iterations: "iss", "iss-6-sweeps", "ip" or "ip2", and how many iterations. None: those
         on the card of the trained model, or the best known for a classical model (`defaults`).
-    sources: K, the number of sources, at most M, the number of microphones. None: M.
+    sources: K, the number of sources, at most M, the number of microphones. None: M. Microphones
+        70 dB below the others are left out; with None, that many outputs, the last, are silent.
     fs: sampling rate in Hz, required for "auto" and trained models. A trained model works at the
-        rate of its card: mixtures of other rates are resampled to it, and the outputs back.
+        rate of its card: other mixtures are resampled to it, and the outputs back.
     n_fft, hop: window and hop of the STFT in samples. None: those of the trained model; for other
         models the power of two nearest to the best known window (256 ms for "laplace" and "gauss",
         128 ms for others), and a quarter of it.
-    mic: the reference microphone, from 0: outputs are the sources' images there.
+    mic: the reference microphone, from 0: outputs are the sources' images there. None, or where it
+        is left out: the first that hears.
     device: where NumPy mixtures are computed, until `to` moves it. torch mixtures stay on their
         device, and a network that was named follows them there.
 
@@ -90,7 +102,7 @@ class Separator(nn.Module):
         fs: int | None = None,
         n_fft: int | None = None,
         hop: int | None = None,
-        mic: int = 0,
+        mic: int | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
         super().__init__()
@@ -98,23 +110,16 @@ class Separator(nn.Module):
             raise UserError(f"rule: no {rule!r} among {', '.join(UPDATES)}")
         self.sources = None if sources is None else check_integer("sources", sources, least=2)
         fs = None if fs is None else check_integer("fs", fs, least=1)
-        self.mic = check_integer("mic", mic, least=0)
+        self.mic = None if mic is None else check_integer("mic", mic, least=0)
         self.register_buffer("_place", torch.empty(0, device=device), persistent=False)
-        # what "auto" makes other separators with, and those that it made
-        self._given: dict[str, Any] | None = None
+        self._given: dict[str, Any] | None = None  # what "auto" makes other separators with
         self._others: dict[Any, Separator] = {}
         if isinstance(model, str) and model == AUTO:
-            # an own window is none of the trained model's
-            free = n_fft is None and hop is None
+            free = n_fft is None and hop is None  # an own window is none of the trained model's
             model = LEARNED if free and (fs is None or fs >= RATE) else NARROW
             if free:
-                self._given = {
-                    "rule": rule,
-                    "iterations": iterations,
-                    "sources": sources,
-                    "fs": fs,
-                    "mic": mic,
-                }
+                self._given = {"rule": rule, "iterations": iterations, "sources": sources}
+                self._given |= {"fs": fs, "mic": mic}
         self.name = model if isinstance(model, str | Path) else type(model).__name__
         chosen = choose(model, fs, n_fft, hop)
         self.model, self.stft, self._is_loaded = chosen.model, chosen.stft, chosen.is_loaded
@@ -166,10 +171,16 @@ class Separator(nn.Module):
             return chosen
         return self._classical(max(64, 2 ** int(np.log2(max(1, 4 * x.shape[-1] / K)))))
 
+    def referring_to(self, mic: int) -> "Separator":
+        """The same separator, with another reference microphone."""
+        other = copy.copy(self)
+        other.mic, other._others = mic, {}
+        other._given = self._given and {**self._given, "mic": mic}
+        return other
+
     def _classical(self, n_fft: int | None) -> "Separator":
         """What "auto" takes where the learned model does not fit."""
-        key = n_fft, self.device
-        if key not in self._others:
+        if (key := (n_fft, self.device)) not in self._others:
             given = {**(self._given or {}), "n_fft": n_fft, "device": self.device}
             self._others[key] = Separator(NARROW, **given)
         return self._others[key]
@@ -198,11 +209,12 @@ class Separator(nn.Module):
             each iteration is appended.
         """
         x = self._tensor(mix)
-        with torch.set_grad_enabled(self._derives(mix, start)):
+        with torch.set_grad_enabled(derives(mix, start, *self.parameters())):
             level = exponent(x)
             at_model = resample(x * level, self.fs, self.model_fs)
             X = self.stft.forward(at_model)
-            Z, T, axes = self._reduce(X, start)
+            heard, mic = listen(x, self.sources, self.mic)
+            Z, T, axes = self._reduce(X, start, heard)
             given = (Z, self.model, self.rule, self.iterations)
             if changes is None and each is None:
                 last = auxiva.demix(*given)
@@ -212,13 +224,15 @@ class Separator(nn.Module):
                     states = diagnostics.record_changes(states, changes)
                 for i, last in enumerate(states):
                     if each is not None:
-                        each(i, self._state(last, X, T, axes, level))
-            W = images.scale(last.W, T, axes, X, self.mic)
+                        each(i, self._state(last, X, T, axes, level, mic))
+            W = images.scale(last.W, T, axes, X, mic)
             est = self.stft.inverse(demixing.apply(W, X), at_model.shape[-1])
             if W.shape[-2] == W.shape[-1]:  # the rounding error of ill-conditioned W
-                rest = at_model[..., self.mic, None, :] - est.sum(-2, keepdim=True)
+                rest = at_model[..., mic, None, :] - est.sum(-2, keepdim=True)
                 est = est + rest / W.shape[-2]
             est = fit_length(resample(est, self.model_fs, self.fs), x.shape[-1]) / level
+            silent = (self.sources or x.shape[-2]) - W.shape[-2]  # for microphones left out
+            est, W = (nn.functional.pad(y, (0, 0, 0, silent)) for y in (est, W))
         if not torch.isfinite(est).all():
             raise UserError(f"mix: no finite outputs after {self.iterations} iterations; try fewer")
         return _like(est, mix), _like(W, mix)
@@ -233,49 +247,42 @@ class Separator(nn.Module):
     @torch.no_grad()
     def states(self, mix: Array) -> Iterator[Demixing]:
         """Yield the state (X, W, Y) before the first and after each iteration, projected back."""
-        chosen = self.for_mixture(mix)
-        if chosen is not self:
+        if (chosen := self.for_mixture(mix)) is not self:
             yield from chosen.states(mix)
             return
         x = self._tensor(mix)
         level = exponent(x)
         X = self.stft.forward(resample(x * level, self.fs, self.model_fs))
-        Z, T, axes = self._reduce(X, None)
+        heard, mic = listen(x, self.sources, self.mic)
+        Z, T, axes = self._reduce(X, None, heard)
         for state in auxiva.iterate(Z, self.model, self.rule, self.iterations):
-            yield self._state(state, X, T, axes, level)
-
-    def _derives(self, *inputs: Any) -> bool:
-        """Whether a gradient is asked for."""
-        if not torch.is_grad_enabled() or isinstance(inputs[0], np.ndarray):
-            return False
-        tensors = (x for x in (*inputs, *self.parameters()) if isinstance(x, Tensor))
-        return any(x.requires_grad for x in tensors)
+            yield self._state(state, X, T, axes, level, mic)
 
     @torch.no_grad()
     def _state(
-        self, state: Demixing, X: Tensor, T: Tensor | None, axes: Tensor, level: Tensor
+        self, state: Demixing, X: Tensor, T: Tensor | None, axes: Tensor, level: Tensor, mic: int
     ) -> Demixing:
         """The state of the mixture X / level, projected back, of one of the reduced mixture."""
-        return Demixing(X / level[..., None], images.scale(state.W, T, axes, X, self.mic))
+        return Demixing(X / level[..., None], images.scale(state.W, T, axes, X, mic))
 
     def _tensor(self, mix: Any) -> Tensor:
         """The mixture as a checked tensor; moves a trained model to its device."""
         x = check_mixture(mix)
         if isinstance(mix, np.ndarray):
             x = x.to(self.device)
-        M = x.shape[-2]
-        if self.sources is not None and self.sources > M:
-            raise UserError(f"sources: {self.sources} sources need as many microphones, not {M}")
-        if self.mic >= M:
+        if self.sources is not None and self.sources > x.shape[-2]:
+            raise UserError(
+                f"sources: {self.sources} sources need as many microphones, not {x.shape[-2]}"
+            )
+        if self.mic is not None and self.mic >= (M := x.shape[-2]):
             raise UserError(f"mic: {self.mic} is not within 0..{M - 1}, the mixture's channels")
         if self._is_loaded:
             self.model.to(x.device)  # type: ignore[attr-defined]
         return x
 
-    def _reduce(self, X: Tensor, start: Any) -> tuple[Tensor, Tensor | None, Tensor]:
+    def _reduce(self, X: Tensor, start: Any, heard: int) -> tuple[Tensor, Tensor | None, Tensor]:
         """`Z = T X` (..., K, F, T), T (..., F, K, M) or None for I, and the axes that T drops."""
-        M = X.shape[-3]
-        K = self.sources or M
+        M, K = X.shape[-3], self.sources or heard
         if X.shape[-1] < K:
             raise UserError(
                 f"mix: too short for {K} sources, which need as many frames of "
@@ -283,7 +290,7 @@ class Separator(nn.Module):
             )
         if K == M and start is None:
             return X, None, X.new_empty(0)
-        first = None if start is None else check_filters(start, X, K)
+        first = None if start is None else check_filters(start, X, self.sources or M)[..., :K, :]
         T, rest = reduction(X.detach(), K, first)
         return demixing.apply(T, X.to(T.dtype)).to(X.dtype), T, rest
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ssml.separation import recordings
+from ssml.separation import formats, recordings
 from ssml.separation.separator import separate
 from ssml.separation.stream import order
 from tests.cli.shell import QUICK, listed, read, record, refused, run
@@ -90,11 +90,11 @@ def test_json_is_all_that_is_on_stdout(capsys):
 
 def test_the_word_on_the_separation_is_printed_and_in_the_json(capsys):
     mix = record("talk.wav")
-    soundfile.write("half.wav", (mix * [[1], [0]]).T, 16000, subtype="FLOAT")
-    out = run(capsys, "separate", "half.wav", "out", *QUICK)[1]
-    assert "condition" in out and "T60" in out and "hint: channel 2 is silent" in out
-    (one,) = json.loads(run(capsys, "separate", "half.wav", "o", "--json", *QUICK)[1])["done"]
-    assert one["diagnosis"]["silent_channels"] == [2] and one["diagnosis"]["hints"]
+    soundfile.write("same.wav", mix[[0, 0]].T, 16000, subtype="FLOAT")
+    out = run(capsys, "separate", "same.wav", "out", *QUICK)[1]
+    assert "condition" in out and "T60" in out and "hint: channels are identical (1 = 2)" in out
+    (one,) = json.loads(run(capsys, "separate", "same.wav", "o", "--json", *QUICK)[1])["done"]
+    assert one["diagnosis"]["identical_channels"] == [[1, 2]] and one["diagnosis"]["hints"]
     assert len(one["diagnosis"]["changes"]) == 3
 
 
@@ -177,7 +177,7 @@ def test_folders_and_patterns(capsys):
     record(folder / "b.wav")
     record(folder / "a.flac", subtype="PCM_16")
     (folder / "notes.txt").write_text("not audio")
-    assert recordings.find(["day"]) == [folder / "a.flac", folder / "b.wav"]
-    assert recordings.find(["d*/*.wav", "day/b.wav"]) == [folder / "b.wav"]
+    assert list(formats.find(["day"]).places) == [folder / "a.flac", folder / "b.wav"]
+    assert list(formats.find(["d*/*.wav", "day/b.wav"]).places) == [folder / "b.wav"]
     assert run(capsys, "separate", "day", "out", *QUICK)[0] == 0
     assert listed("out") == ["a-1.wav", "a-2.wav", "b-1.wav", "b-2.wav"]

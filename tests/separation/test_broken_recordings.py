@@ -52,7 +52,7 @@ def test_a_recording_that_cannot_be_separated_leaves_nothing(data, words, tmp_pa
     [
         lambda mix: mix * 1000,  # clips in any integer format
         lambda mix: np.tile(mix, (5, 1))[:9],  # nine channels, of rank two
-        lambda mix: mix * [[1], [0]],
+        lambda mix: mix * [[1], [1e-5]],
         lambda mix: mix[[0, 0]],
         lambda mix: 0 * mix,
     ],
