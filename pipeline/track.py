@@ -21,7 +21,7 @@ from ssml.config import layout
 from ssml.config.names import REACHED
 from ssml.config.params import Params
 from ssml.files.errors import run
-from ssml.files.io import read_json, sha256, write_json, write_text
+from ssml.files.io import read_json, sha256, write_text
 from ssml.files.provenance import code, digest
 from ssml.report import durations, results, tables
 
@@ -50,7 +50,7 @@ def main() -> None:
     trained = trainings(params, cards)
     log_training_data(params, cards, trained)
     register(params, rows, trained)
-    write_json(layout.TRACKED, ids)
+    tracking.write_ids(layout.TRACKED, ids)
     # an evaluation's run lasts as long as its logging: that says nothing
     runs = [one | {"seconds": None} for one in tracking.summaries(ids.values())]
     runs = tracking.summaries(trained.values()) + runs

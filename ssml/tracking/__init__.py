@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from ssml.files import provenance
+from ssml.files.io import write_json
 
-from . import unsent
-from .store import FINISHED, LIVE, open_store, send
+from . import here, unsent
+from .store import FINISHED, LIVE, PREFIX, open_store, send
 from .views import Section, View
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "run",
     "show",
     "summaries",
+    "write_ids",
 ]
 
 LONGEST = 6000  # characters of a parameter's value in MLflow
@@ -50,7 +52,7 @@ class Run:
     """A run to log to: `id` is MLflow's, or `unsent-...` where MLflow could not be reached."""
 
     def __init__(self, start: Mapping[str, Any]) -> None:
-        self.id = f"unsent-{uuid.uuid4().hex}"
+        self.id = f"{PREFIX}{uuid.uuid4().hex}"
         self._due = 0.0  # no attempt before
         self._behind = Path(unsent.FILE).exists()
         self._last: dict[str, int] = {}  # metric -> last step that a resumed run holds
@@ -129,6 +131,7 @@ def run(
             "params": _identity(params, digests),
             "code": code,
             "git": git(),
+            **here.tags(),
             "mlflow.note.content": description[:LONGEST],
         },
         "resume": resume,
@@ -201,10 +204,10 @@ def register(model: str, run: str, about: str, alias: str) -> str | None:
 
 
 def summaries(runs: Iterable[str]) -> list[dict[str, Any]]:
-    """What is known of the finished `runs`, by job: name, ids, commit, begin, seconds."""
+    """What is known of the finished `runs`, by job: name, ids, commit, begin, seconds or None."""
     try:
         client = open_store().client
-        found = [client.get_run(run) for run in runs if not run.startswith("unsent-")]
+        found = [client.get_run(run) for run in runs if not run.startswith(PREFIX)]
         found.sort(key=lambda run: run.data.tags.get("job", ""))
     except Exception as error:
         unsent.warn(error)
@@ -217,10 +220,30 @@ def summaries(runs: Iterable[str]) -> list[dict[str, Any]]:
             "experiment": run.info.experiment_id,
             "commit": run.data.tags.get("git", ""),
             "began": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(run.info.start_time / 1000)),
-            "seconds": (run.info.end_time - run.info.start_time) / 1000,
+            "seconds": _seconds(run.info),
         }
         for run in found
     ]
+
+
+def _seconds(info: Any) -> float | None:
+    """How long a run took; None where its end never arrived."""
+    return None if info.end_time is None else (info.end_time - info.start_time) / 1000
+
+
+def write_ids(path: Path, ids: Mapping[str, str]) -> None:
+    """Write the `ids` of runs to `path` as JSON; one that is unsent is mended when it is sent."""
+    known, waiting = dict(ids), unsent.waiting()
+    try:
+        for key, id in ids.items():
+            if id.startswith(PREFIX) and id not in waiting:
+                known[key] = open_store().resolve(id)
+    except Exception as error:
+        unsent.warn(error)
+    write_json(path, known)
+    for id in known.values():
+        if id.startswith(PREFIX):
+            unsent.keep({"run": id, "op": "mend", "path": str(path)})
 
 
 @functools.cache

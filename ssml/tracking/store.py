@@ -12,10 +12,13 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
-from . import views
+from ssml.files import io
+
+from . import here, views
 
 LIVE = views.COUNTED  # not `!= 'true'`: that finds no run without the tag
 FINISHED = "attributes.status = 'FINISHED'"
+PREFIX = "unsent-"  # of the id that a run has until MLflow gives it one
 BATCH = 100  # parameters a call
 IDENTITY = ("job", "params", "code")  # tags that a run and its continuation share
 
@@ -82,6 +85,8 @@ class Store:
         with self.lock():  # processes that make the tables at once crash
             if self.database and not self.database.exists():
                 _make_tables(self.database)
+            elif self.database:
+                here.bring_along(self.database)
             self.client: Any = mlflow.MlflowClient(uri)
 
     def lock(self) -> AbstractContextManager[Any]:
@@ -110,9 +115,7 @@ class Store:
                 self.client.set_experiment_tag(id, key, value)
 
     def _create(self, name: str) -> Any:
-        location = None
-        if self.database:
-            location = (self.database.parent / "mlruns" / name).as_uri()
+        location = here.artifacts(self.database, name) if self.database else None
         try:
             self.client.create_experiment(name, artifact_location=location)
         except Exception as error:  # a server has no lock: another process was first
@@ -126,7 +129,7 @@ class Store:
 
     def resolve(self, run: str) -> str:
         """MLflow's id of a run that was given an id of its own while MLflow was away."""
-        if not run.startswith("unsent-"):
+        if not run.startswith(PREFIX):
             return run
         if run not in self.runs:
             names = list(self.client.search_experiments())
@@ -150,7 +153,8 @@ class Store:
                 history = self.client.get_metric_history(run.info.run_id, key)
                 last[key] = max(metric.step for metric in history)
             self.client.update_run(run.info.run_id, status="RUNNING")
-            self.client.set_tag(run.info.run_id, "key", record["run"])
+            for key in ("key", *here.tags()):
+                self.client.set_tag(run.info.run_id, key, tags[key])
         elif again and (made := self.search(record["experiment"], f"tags.key = '{tags['key']}'")):
             run = made[0]
         else:
@@ -220,8 +224,17 @@ class Store:
         self.client.set_registered_model_alias(model, alias, made[0].version)
         return str(made[0].version)
 
+    def mend(self, run: str, record: Mapping[str, Any]) -> None:
+        """Put MLflow's id of the run into the file that has the one it was given meanwhile."""
+        path = Path(record["path"])
+        if path.exists():
+            io.write_text(path, path.read_text().replace(record["run"], run))
+
     def end(self, run: str, record: Mapping[str, Any]) -> None:
-        """Set the run's status; a finished one supersedes the older ones of its job."""
+        """Set the run's status; a finished one supersedes the ended ones of its job.
+
+        One that is still at work, in another folder or process, is left alone.
+        """
         self.client.set_terminated(run, record["status"], record["time"])
         if record["status"] != "FINISHED":
             return
@@ -232,6 +245,8 @@ class Store:
         ):
             info = other.info
             if info.run_id == run:
+                continue
+            if info.status == "RUNNING" and not here.is_left(other.data.tags):
                 continue
             if info.status == "FINISHED" and info.end_time > record["time"]:
                 self.client.set_tag(run, "superseded", "true")  # this one was sent late

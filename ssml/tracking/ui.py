@@ -19,11 +19,17 @@ def main() -> None:
     given = parser.parse_args()
     remote = uri().startswith("http")  # where a server runs already
     address = uri().rstrip("/") if remote else f"http://{HOST}:{given.port}"
+    if not 0 < given.port < 65536:
+        sys.exit(f"error: --port {given.port}: a port is a number from 1 to 65535")
     if not remote and not given.links and not _is_free(given.port):
         sys.exit(f"error: port {given.port} is in use; name another one: make ui PORT=5001")
-    resend()
-    for line in links(address):
-        print(line)
+    try:
+        resend()
+        for line in links(address):
+            print(line)
+    except Exception as error:  # a server that is down, a location or a database that is too old
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        sys.exit(f"error: {uri()}: MLflow cannot open it ({reason}); see MLFLOW_TRACKING_URI")
     if remote or given.links:
         return
     sys.stdout.flush()

@@ -26,10 +26,10 @@ def keep(record: Mapping[str, Any]) -> None:
     path = Path(FILE).absolute()
     _waiting.append(json.dumps(record) + "\n")
     try:
-        with FileLock(f"{path}.lock"), open(path, "ab") as file:
-            end = file.tell()
+        with FileLock(f"{path}.lock"), open(path, "a+b") as file:
+            end = file.seek(0, os.SEEK_END)
             # a line that was cut short would spoil the one after it
-            cut = end and path.read_bytes()[-1:] != b"\n"
+            cut = end and (file.seek(end - 1), file.read())[1] != b"\n"
             try:
                 file.write(("\n" * bool(cut) + "".join(_waiting)).encode())
                 file.flush()
@@ -39,6 +39,11 @@ def keep(record: Mapping[str, Any]) -> None:
         _waiting.clear()
     except OSError as error:
         warn(error)
+
+
+def waiting() -> set[str]:
+    """The runs that have records here."""
+    return {record["run"] for record in _read(Path(FILE))}
 
 
 def resend() -> list[dict[str, Any]]:
@@ -71,7 +76,9 @@ def _send_all(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
             send(record, again=True)
         except Exception as error:  # of whatever kind: the records are safe where they are
             warn(error)
-            if getattr(error, "error_code", "") not in LASTING:
+            # without its start, which a full disk may have cut, nothing of a run ever arrives
+            lasting = isinstance(error, LookupError)
+            if not lasting and getattr(error, "error_code", "") not in LASTING:
                 return stay + records[i:]  # nothing gets through now
             stay.append(record)
     return stay

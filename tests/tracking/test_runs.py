@@ -2,6 +2,8 @@
 
 import json
 import math
+import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -121,5 +123,78 @@ def test_find_knows_the_same_work_only(start, request):
     assert tracking.find(name, job, PARAMS, "c") == run.id
     assert tracking.find(name, job, PARAMS, "d") is None
     assert tracking.find(name, job, {"lr": 0.2}, "c") is None
-    superseded = store.open_store().client.get_run(unfinished.id)
-    assert superseded.info.status == "KILLED" and superseded.data.tags["superseded"] == "true"
+    other = store.open_store().client.get_run(unfinished.id)
+    assert other.info.status == "RUNNING"  # this process made it, and is still at work
+
+
+def test_a_run_whose_end_never_arrived_took_no_known_time(start):
+    unfinished = kill(start)
+    (known,) = tracking.summaries([unfinished.id])
+    assert known["id"] == unfinished.id and known["seconds"] is None
+
+
+def test_of_two_runs_that_overlap_the_one_that_ends_last_counts(start, live):
+    with start() as first:
+        with start() as second:
+            pass
+        states = {run.info.run_id: run.info.status for run in live()}
+        assert states == {first.id: "RUNNING", second.id: "FINISHED"}
+    assert [run.info.run_id for run in live()] == [first.id] and len(live("")) == 2
+    assert live()[0].info.status == "FINISHED"
+
+
+@pytest.mark.parametrize(
+    ("about", "left"),
+    [
+        ({"process": f"{socket.gethostname()}:0"}, True),  # of the kernel: no process of a user's
+        ({"process": "elsewhere:1"}, True),  # Snakemake lets it start after that one alone
+        ({"process": "elsewhere:1", "folder": "another"}, False),
+    ],
+)
+def test_a_run_is_superseded_where_its_process_is_known_to_have_ended(
+    start, live, monkeypatch, about, left
+):
+    with monkeypatch.context() as patch:
+        here = {**tracking.here.tags(), **about}
+        patch.setattr(tracking.here, "tags", lambda: here)
+        killed = kill(start)
+    with start() as run:
+        pass
+    found = {one.info.run_id: one.info.status for one in live("")}
+    assert found == {run.id: "FINISHED", killed.id: "KILLED" if left else "RUNNING"}
+    assert len(live()) == 2 - left
+
+
+@pytest.mark.parametrize("with_files", [True, False])
+def test_a_copied_folder_has_its_artifacts_beside_its_database(
+    empty, folder, monkeypatch, with_files
+):
+    def files(place):
+        return sorted(str(one.relative_to(place)) for one in place.rglob("*.csv"))
+
+    def log(place):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+        (folder / "table.csv").write_text("a\n1\n")
+        with tracking.run("ssml", "train:a", "a", {}) as run:
+            run.artifact(folder / "table.csv")
+        return run.id
+
+    first, second = folder / "first", folder / "a second"
+    first.mkdir()
+    shutil.copy(empty, first / "mlflow.db")
+    old = log(first)
+    before = files(first)
+    if with_files:
+        shutil.copytree(first, second)
+    else:
+        second.mkdir()
+        for part in first.glob("mlflow.db*"):
+            shutil.copy(part, second)
+    new = log(second)
+    assert files(first) == before and len(files(second)) == 1 + with_files
+    found = {id: store.open_store().client.get_run(id).info.artifact_uri for id in (old, new)}
+    assert found[new].startswith(second.as_uri())
+    assert found[old].startswith((second if with_files else first).as_uri())
+    (folder / "link").symlink_to(second)
+    log(folder / "link")  # the same folder by another name
+    assert store.open_store().client.get_run(new).info.artifact_uri == found[new]

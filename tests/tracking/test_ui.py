@@ -100,6 +100,29 @@ def test_a_port_in_use_is_named(monkeypatch):
     assert raised.value.code not in (0, None)
 
 
+@pytest.mark.parametrize(
+    ("location", "words", "said"),
+    [("./mlruns", [], r"\./mlruns: MLflow cannot open it"), (None, ["--port", "0"], "1 to 65535")],
+)
+def test_what_cannot_be_shown_is_one_line(own, monkeypatch, location, words, said):
+    if location:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", location)
+    monkeypatch.setattr(sys, "argv", ["ui", "--links", *words])
+    with pytest.raises(SystemExit, match=said) as raised:
+        ui.main()
+    assert "\n" not in str(raised.value.code)
+
+
+def test_the_makefile_fails_as_the_command_does():
+    with socket.socket() as other:
+        other.bind(("", 0))  # of all addresses
+        other.listen()
+        port = other.getsockname()[1]
+        command = ["make", "ui", f"PORT={port}", f"VENV={sys.prefix}", "STAMP="]
+        done = subprocess.run(command, cwd=provenance.ROOT, capture_output=True, text=True)
+    assert done.returncode and f"port {port} is in use" in done.stderr, done.stderr
+
+
 def test_the_makefile_passes_its_port_on():
     for target in ("ui", "reproduce"):
         command = ["make", "--dry-run", "--always-make", target, "PORT=5001"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ssml import tracking
-from ssml.files import provenance
+from ssml.files import io, provenance
 from ssml.tracking import store, unsent
 from tests.tracking.conftest import JOB, PARAMS
 
@@ -100,3 +100,46 @@ def test_processes_that_start_together_on_no_database(folder, monkeypatch):
     assert not Path(unsent.FILE).exists() and Path("mlflow.db").exists()
     runs = store.open_store().search("p/train", store.LIVE)
     assert len(runs) == 3 and all(run.data.metrics["loss"] == 19 for run in runs)
+
+
+def test_the_ids_in_a_file_are_mended_when_the_runs_are_sent(start, live, monkeypatch):
+    path = Path("tracked.json")
+    database = store.os.environ["MLFLOW_TRACKING_URI"]
+    with start(job="train:b") as known:
+        pass
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", DOWN)
+    with start() as kept:
+        pass
+    tracking.write_ids(path, {"a": kept.id, "b": known.id})
+    assert io.read_json(path) == {"a": kept.id, "b": known.id} and kept.id.startswith("unsent-")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", database)
+    assert tracking.resend() == 0
+    ids = {run.data.tags["job"]: run.info.run_id for run in live()}
+    assert io.read_json(path) == {"a": ids[JOB], "b": known.id}
+    tracking.write_ids(path, {"a": kept.id})  # sent between its end and this
+    assert io.read_json(path) == {"a": ids[JOB]}
+
+
+def test_a_run_without_its_start_does_not_hold_up_the_others(start, live):
+    with start() as run:
+        pass
+    unsent.keep({"run": "unsent-1", "op": "log", "metrics": {"a": 1.0}, "step": 0, "time": 1})
+    unsent.keep({"run": run.id, "op": "log", "metrics": {"late": 1.0}, "step": 0, "time": 1})
+    assert tracking.resend() == 1
+    assert live()[0].data.metrics["late"] == 1
+
+
+def test_a_record_is_appended_without_reading_those_before(monkeypatch):
+    unsent.keep({"run": "a", "op": "log"})
+    with open(unsent.FILE, "a") as file:
+        file.write('{"cut')
+
+    def read(*_):
+        raise AssertionError("read")
+
+    with monkeypatch.context() as patch:
+        for name in ("read_bytes", "read_text"):
+            patch.setattr(Path, name, read)
+        unsent.keep({"run": "b", "op": "log"})
+    lines = Path(unsent.FILE).read_text().splitlines()
+    assert [line[:10] for line in lines] == ['{"run": "a', '{"cut', '{"run": "b']
