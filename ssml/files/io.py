@@ -38,23 +38,50 @@ def atomic(path: Path | str) -> Iterator[Path]:
         handle, temporary = _sibling(path)
     except OSError as error:
         raise _unwritable(path, error) from error
+    opened = True
     try:
         yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
+        _sync(temporary)
         # mkstemp makes private files; results are ordinary ones
         umask = os.umask(0)
         os.umask(umask)
-        with suppress(PermissionError, NotImplementedError):  # some file systems have no modes
+        with suppress(OSError, NotImplementedError):  # file systems such as FAT have no modes
             temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
+        with _held(path.parent, wait=True):  # so that no one takes the closed file for a dead one's
+            os.close(handle)  # first: Windows renames no open file
+            opened = False
+            temporary.replace(path)
     except OSError as error:
         if error.errno in FULL:
             raise _unwritable(path, error) from error
         raise
     finally:
+        if opened:
+            os.close(handle)
         temporary.unlink(missing_ok=True)
-        os.close(handle)
+
+
+def _sync(path: Path) -> None:
+    """Have the content of a file on the disk, as far as its file system can do that."""
+    with open(path, "r+b") as file:  # Windows syncs none that is opened for reading
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+
+
+@contextmanager
+def _held(folder: Path, wait: bool) -> Iterator[bool]:
+    """Keep others from removing dead writers' files in `folder`; whether that could be had."""
+    handle = None
+    with suppress(OSError):  # Windows opens no folder
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        yield handle is not None and _lock(handle, wait)
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def _sibling(path: Path) -> tuple[int, Path]:
@@ -63,18 +90,24 @@ def _sibling(path: Path) -> tuple[int, Path]:
     is_long = len(os.fsencode(path.name)) > LONGEST
     name = hashlib.sha256(os.fsencode(path.name)).hexdigest() if is_long else path.name
     for left in path.parent.glob(f".{glob.escape(name)}.*{PART}"):
-        with suppress(OSError):  # its writer has renamed it meanwhile
-            handle = os.open(left, os.O_RDWR)
-            try:
-                if _lock(handle, wait=False):
-                    left.unlink()
-            finally:
-                os.close(handle)
+        with suppress(OSError), _held(path.parent, wait=False) as held:
+            if held:
+                _remove_dead(left)
     while True:
         handle, temporary = tempfile.mkstemp(PART, f".{name}.", path.parent)
         _lock(handle, wait=True)
         if os.fstat(handle).st_nlink:  # else removed as a dead writer's before it was locked
             return handle, Path(temporary)
+        os.close(handle)
+
+
+def _remove_dead(left: Path) -> None:
+    """Remove a sibling that no writer has locked; raises `OSError` where it is renamed already."""
+    handle = os.open(left, os.O_RDWR)
+    try:
+        if _lock(handle, wait=False):
+            left.unlink()
+    finally:
         os.close(handle)
 
 

@@ -1,6 +1,9 @@
 """How the kernels are compiled: without the interpreter's lock, and kept on disk."""
 
 import hashlib
+import os
+import stat
+import tempfile
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -43,11 +46,15 @@ def inner(function: Callable[..., Any]) -> Callable[..., Any]:
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile at the first call with arguments of a kind, and keep the result on disk.
 
-    Each process compiles again where no folder can be written to, where the disk is full, and where
-    numba no longer has the attributes that `_keep_safely` needs.
+    It is kept in numba's folder, or where that cannot be written to, in a temporary one of this
+    user. Each process compiles again where there is neither, where the disk is full, and where
+    numba no longer has the attributes that `_keep_safely` needs. With NUMBA_DISABLE_JIT nothing is
+    compiled.
     """
+    if numba.config.DISABLE_JIT:
+        return function
     try:
-        dispatcher = njit(cache=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+        dispatcher = _kept(function)
         _keep_safely(dispatcher)
     except RuntimeError:  # no place for the cache
         return njit(no_cfunc_wrapper=True, **OPTIONS)(function)
@@ -57,21 +64,58 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return dispatcher
 
 
-def _keep_safely(dispatcher: Any) -> None:
-    """Keep what is compiled only for the present sources, and go on where the disk is full.
+def _kept(function: Callable[..., Any]) -> Any:
+    """Compile `function` with a place on disk; raises `RuntimeError` where there is none."""
+    make = njit(cache=True, no_cfunc_wrapper=True, **OPTIONS)
+    try:
+        return make(function)
+    except RuntimeError:
+        before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, _private_folder()
+        try:
+            return make(function)
+        finally:
+            numba.config.CACHE_DIR = before
 
-    Numba has no public way to do either. Raises `AttributeError` where its private ones have gone.
+
+def _private_folder() -> str:
+    """A temporary folder into which this user alone can write; else a `RuntimeError`.
+
+    What numba keeps is run when it is read.
+    """
+    path = Path(tempfile.gettempdir(), f"ssml-kernels-{os.getuid()}")
+    with suppress(OSError):
+        path.mkdir(mode=0o700, exist_ok=True)
+        found = path.lstat()
+        private = stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o022
+        if private and found.st_uid == os.getuid():
+            return str(path)
+    raise RuntimeError(f"{path}: is no folder of this user alone")
+
+
+def _keep_safely(dispatcher: Any) -> None:
+    """Keep what is compiled only for the present sources; compile anew what cannot be read.
+
+    On a full disk nothing is kept. Numba has no public way to do so. Raises `AttributeError` where
+    its private ones have gone.
     """
     cache = dispatcher._cache
-    keep, file = cache.save_overload, cache._cache_file
-    _ = file._source_stamp
+    keep, load, file = cache.save_overload, cache.load_overload, cache._cache_file
+    _ = file._source_stamp, file.flush
     file._source_stamp = sources()
 
     def keep_if_possible(*arguments: Any) -> None:
         with suppress(OSError):  # the compiled code is in memory all the same
             keep(*arguments)
 
-    cache.save_overload = keep_if_possible
+    def load_if_whole(*arguments: Any) -> Any:
+        try:
+            return load(*arguments)
+        except Exception:  # of an empty or cut file, or another user's: whatever pickle raises
+            with suppress(OSError):
+                file.flush()  # forgets what is kept, so that this is compiled and kept anew
+            return None
+
+    cache.save_overload, cache.load_overload = keep_if_possible, load_if_whole
 
 
 @cache

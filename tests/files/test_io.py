@@ -1,5 +1,10 @@
+import errno
+import fcntl
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,6 +89,75 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
         assert path.read_text() == "fast" and temporary.exists()
     assert path.read_text() == "slow"
     assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    """Its rules: no rename of an open file, no sync of one that is open for reading."""
+    replace, fsync = Path.replace, os.fsync
+
+    def is_open(path):
+        handles = Path("/proc/self/fd").iterdir()
+        return any(os.path.realpath(one) == str(path.resolve()) for one in handles)
+
+    def strict_replace(self, target):
+        if is_open(self) or (Path(target).exists() and is_open(Path(target))):
+            raise PermissionError(errno.EACCES, "used by another process", str(self))
+        return replace(self, target)
+
+    def strict_fsync(handle):
+        if fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        fsync(handle)
+
+    monkeypatch.setattr(Path, "replace", strict_replace)
+    monkeypatch.setattr(os, "fsync", strict_fsync)
+
+
+def test_files_are_written_by_the_rules_of_windows(windows, tmp_path):
+    for text in ("old", "new"):
+        io.write_text(tmp_path / "a.txt", text)
+    assert (tmp_path / "a.txt").read_text() == "new"
+    with pytest.raises(RuntimeError), io.atomic(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("refused", ["fsync", "chmod", "lock"])
+def test_files_are_written_where_the_file_system_refuses(tmp_path, monkeypatch, refused):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    place = {"fsync": os, "chmod": Path, "lock": io}[refused]
+    monkeypatch.setattr(place, "lock_descriptor" if refused == "lock" else refused, refuse)
+    for text in ("old", "new"):
+        io.write_text(tmp_path / "a.txt", text)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "new"
+
+
+def test_an_error_of_the_disk_at_the_last_moment_leaves_the_old_file(tmp_path, monkeypatch):
+    io.write_text(tmp_path / "a.txt", "old")
+
+    def fail(handle):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(UserError, match=r"a.txt: cannot be written \(Input/output error"):
+        io.write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_writers_of_one_file_do_not_remove_each_others(tmp_path):
+    def write(i):
+        for j in range(50):
+            io.write_text(tmp_path / "a.txt", f"{i} {j}")
+
+    with ThreadPoolExecutor(4) as pool:
+        assert [*pool.map(write, range(4))] == [None] * 4
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_a_full_disk_is_one_line_and_leaves_the_old_file(small_disk):

@@ -47,6 +47,84 @@ def test_the_clock_counts_what_is_compiled_and_announces_it_once():
     assert clock.seconds > before and len(told) == 1
 
 
+@pytest.fixture
+def kernel(tmp_path):
+    """Runs a kernel of a module of the test's own in a process; says what it printed."""
+    (tmp_path / "mine.py").write_text(
+        "import sys\n"
+        "from ssml.iva.compilation import clock\n"
+        "from ssml.iva.compiled import compiled, inner\n"
+        "@inner\ndef twice(x):\n    return 2 * x\n"
+        "@compiled\ndef four(x):\n    return twice(twice(x))\n"
+        "print(four(1.5), 'compiled' if clock.seconds else 'kept')\n"
+    )
+
+    def run(*before, **environment):
+        done = subprocess.run(
+            [*before, sys.executable, "-c", "import mine"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}", **environment},
+            capture_output=True,
+            text=True,
+        )
+        assert not done.returncode and not done.stderr, done.stderr
+        return done.stdout.strip()
+
+    return run
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[: len(data) // 2]])
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+def test_a_damaged_file_is_compiled_anew(kernel, tmp_path, kind, damage):
+    assert kernel() == "6.0 compiled" and kernel() == "6.0 kept"
+    (path,) = (tmp_path / "__pycache__").glob(f"*.{kind}")
+    path.write_bytes(damage(path.read_bytes()))
+    assert kernel() == "6.0 compiled" and kernel() == "6.0 kept"
+
+
+def test_a_file_that_may_not_be_read_is_compiled_anew(kernel, tmp_path):
+    assert kernel() == "6.0 compiled"
+    for path in (tmp_path / "__pycache__").glob("*.nb?"):
+        path.unlink()
+        path.mkdir()  # no one can read it as a file, not even root
+    assert kernel() == "6.0 compiled" and kernel() == "6.0 compiled"
+
+
+def test_without_a_folder_to_write_to_kernels_are_kept_in_a_temporary_one(kernel, tmp_path):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    (tmp_path / "__pycache__").write_text("no folder")
+    given = {"HOME": "/dev/null", "XDG_CACHE_HOME": "/dev/null/x", "TMPDIR": str(temporary)}
+    assert kernel(**given) == "6.0 compiled" and kernel(**given) == "6.0 kept"
+    (folder,) = temporary.glob("ssml-kernels-*")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o777)  # another user may have put something there
+    assert kernel(**given) == "6.0 compiled" and kernel(**given) == "6.0 compiled"
+
+
+@pytest.mark.slow
+def test_kernels_are_not_compiled_where_numba_is_told_so():
+    code = (
+        "import torch; from ssml.iva import auxiva, models\n"
+        "torch.manual_seed(0); X = torch.randn(2, 3, 20, dtype=torch.complex64)\n"
+        "for rule in ('iss', 'iss-6-sweeps', 'ip', 'ip2'):\n"
+        "    W = auxiva.demix(X, models.CLASSICAL['gauss'](), rule, 2).W\n"
+        "    print(*W.abs().flatten().tolist())"
+    )
+    found = []
+    for disabled in ("0", "1"):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env={**os.environ, "NUMBA_DISABLE_JIT": disabled},
+            capture_output=True,
+            text=True,
+        )
+        assert not done.returncode and not done.stderr, done.stderr
+        found.append([float(word) for word in done.stdout.split()])
+    assert found[0] == pytest.approx(found[1], rel=1e-3)
+
+
 @pytest.mark.slow
 def test_a_full_disk_keeps_no_kernel_but_stops_nothing(tmp_path):
     """Numba compiles, and then fails to keep what it compiled."""
