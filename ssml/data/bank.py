@@ -27,6 +27,7 @@ from .corpora import Utterance, load
 from .shards import Batch, Tar, latest_cut, positions, turn
 
 KEPT = 1024  # utterances whose audio stays in memory
+TRIES = 50  # drawings of speech that is silent before giving up
 OCTAVES = 7  # from half the sampling rate down, whose levels `colour` changes
 
 
@@ -63,7 +64,7 @@ class Bank:
         self.tars = [Tar(path) for path in paths]
         self.keys = [(tar, key) for tar in self.tars for key in tar.parts]
         self.pool = scenes.pool(name, self.chosen, utterances, fs)
-        self.speech = lru_cache(KEPT)(lambda utterance: load(utterance, root))
+        self.speech = lru_cache(KEPT)(lambda utterance: heard(utterance, root))
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -79,15 +80,25 @@ class Bank:
         return Room(responses, np.array(tar.json(key)["mics"]))
 
     def draw(self, position: int, n_samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Mixture (M, N) and references (K, N) at `position`: a function of seed and position."""
+        """Mixture (M, N) and references (K, N) at `position`: a function of seed and position.
+
+        Raises `UserError` where a recording is silent, or all that a speaker says in it.
+        """
         room = self.room(turn(position, len(self), seed))
         rng = generator(seed, "draw", position)
         order = rng.permutation(len(room.mics))
         responses, mics = room.responses[:, order], room.mics[order]
         voices = generator(seed, "voices", position)
-        images = self._images(responses, n_samples, rng, voices)
-        while len(mixing.silent(images)):
-            images = self._images(responses, n_samples, rng, voices)
+        for _ in range(TRIES):
+            picks, images = self._images(responses, n_samples, rng, voices)
+            silent = mixing.silent(images)
+            if not len(silent):
+                break
+        else:
+            raise UserError(
+                f"{picks[silent[0]].utterance}: is silent where the training uses it, in {TRIES} "
+                "drawings; replace the recording"
+            )
         levels = (0.0, *rng.uniform(*self.redraw.level, len(images) - 1))
         snr = rng.uniform(*self.redraw.snr)
         noise = self.noise, self.chosen.split
@@ -100,8 +111,8 @@ class Bank:
         n_samples: int,
         rng: np.random.Generator,
         voices: np.random.Generator,
-    ) -> np.ndarray:
-        """Images (K, M, N) of parts of random utterances of random speakers.
+    ) -> tuple[list[Utterance], np.ndarray]:
+        """Random utterances of random speakers, and the images (K, M, N) of parts of them.
 
         Speakers, utterances and parts are drawn from `rng`, speed and tone from `voices`.
         """
@@ -123,7 +134,15 @@ class Bank:
             part = at_speed(self.speech(pick), speed, *bounds)
             dry[k, : len(part)] = part
         tone = voices.uniform(-self.redraw.tone, self.redraw.tone, (len(picks), OCTAVES))
-        return mixing.convolve(colour(dry, tone, self.fs), responses, before)
+        return picks, mixing.convolve(colour(dry, tone, self.fs), responses, before)
+
+
+def heard(utterance: Utterance, root: Path) -> np.ndarray:
+    """The audio (samples,) of an utterance; raises `UserError` where there is nothing to hear."""
+    audio = load(utterance, root)
+    if not audio.any():
+        raise UserError(f"{utterance.utterance}: is silent; replace the recording")
+    return audio
 
 
 def at_speed(speech: np.ndarray, speed: float, first: int, stop: int) -> np.ndarray:

@@ -23,6 +23,7 @@ from .measured import Placement
 
 Point = tuple[float, float, float]
 WALL = 0.2  # m, least distance of speakers and microphones from the walls
+SIDES = ("room_length", "room_width", "room_height")
 
 
 @dataclass(frozen=True)
@@ -182,13 +183,7 @@ def _place(
     """Room (3,), microphones (K, 3) and speakers (K, 3), in m, that satisfy all constraints."""
     failures: dict[str, int] = {}
     for _ in range(params.tries):
-        room = np.array(
-            [
-                rng.uniform(*params.room_length),
-                rng.uniform(*params.room_width),
-                rng.uniform(*params.room_height),
-            ]
-        )
+        room = np.array([rng.uniform(*getattr(params, key)) for key in SIDES])
         centre = room / 2
         centre[:2] += rng.uniform(-params.array_jitter, params.array_jitter, 2)
         centre[2] = rng.uniform(*params.array_height)
@@ -228,8 +223,9 @@ def _violated(
 ) -> str | None:
     """The key of the first constraint that does not hold, or None."""
     points = np.concatenate([mics, speakers])
-    if (points < WALL).any() or (points > room - WALL).any():
-        return "room_length"
+    outside = np.maximum(WALL - points, points - (room - WALL)).max(0)  # of each pair of walls, m
+    if outside.max() > 0:
+        return SIDES[int(outside.argmax())]
     if _closest(mics) < params.mic_spacing:
         return "mic_spacing"
     if np.linalg.norm(speakers - centre, axis=1).min() < params.speaker_array:

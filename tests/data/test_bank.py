@@ -4,7 +4,8 @@ import soundfile
 
 from ssml.config.params import load
 from ssml.config.sections import RedrawParams
-from ssml.data.bank import Bank, at_speed, colour, draw_batch, encode_room
+from ssml.data import bank as module
+from ssml.data.bank import Bank, at_speed, colour, draw_batch, encode_room, heard
 from ssml.data.corpora import Utterance
 from ssml.data.mixing import PEAK, convolve
 from ssml.data.rooms import by_speaker, responses, simulate
@@ -133,3 +134,22 @@ def test_a_broken_room_is_an_error_that_names_it(tmp_path, bank):
     broken = Bank([tmp_path / "0.tar"], utterances, tmp_path, "train", CHOSEN, NOISE, REDRAW, FS)
     with pytest.raises(UserError, match=r"0.tar: train-000000.npy"):
         broken.room(0)
+
+
+def test_a_silent_recording_is_an_error_that_names_it(bank, monkeypatch):
+    monkeypatch.setattr(module, "load", lambda utterance, root: np.zeros(FS, np.float32))
+    with pytest.raises(UserError, match="^3: is silent; replace the recording$"):
+        heard(bank.pool["3"][0], "nowhere")
+
+
+def test_silent_parts_are_passed_over_or_an_error_that_names_one(bank, monkeypatch):
+    """An error where a mixture cannot do without them: two speakers are needed."""
+    spoken = bank.speech
+
+    def without(*names):
+        monkeypatch.setattr(bank, "speech", lambda one: spoken(one) * (one.utterance not in names))
+        return draw_batch(bank, 0, 3, FS, 0)
+
+    assert np.isfinite(without("0").mix).all()
+    with pytest.raises(UserError, match=r"^[0-4]: is silent where .* replace the recording$"):
+        without(*SPEAKERS[:5])

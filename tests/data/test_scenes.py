@@ -84,6 +84,13 @@ def test_too_few_speakers_is_an_error_that_counts_them():
         draw("test4", 0, PARAMS, 1, pool(3), 16000)
 
 
+@pytest.mark.parametrize("side", ["room_length", "room_width", "room_height"])
+def test_an_impossible_wall_is_named(side):
+    params = PARAMS.model_copy(update={side: (0.9, 1.0), "tries": 20})
+    with pytest.raises(UserError, match=f"`{side}` failed most"):
+        draw("test2", 0, params, 1, pool(), 16000)
+
+
 def test_an_impossible_room_names_the_constraint():
     params = PARAMS.model_copy(update={"speaker_spacing": 50.0, "tries": 10})
     with pytest.raises(UserError, match="speaker_spacing"):
