@@ -310,6 +310,7 @@ rule train:
             redraw=DRAWN,
             variant=PARAMS.train.variants[wildcards.variant],
             devices=PARAMS.train.devices,
+            threads=PARAMS.train.threads,  # another number rounds otherwise
         ),
     shell:
         STAGE + "train {wildcards.variant}"

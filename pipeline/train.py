@@ -71,7 +71,7 @@ def train(share: Share, params: Params, name: str, facts: dict[str, Any]) -> Non
     seed = int(digest([variant.seed, facts["started"]])[:8], 16) if start else variant.seed
     trainer = Trainer(variant, seed, params.fs, share.device(), share, begin)
     source = code("pipeline.train", uses(params, "train", name))
-    key = digest([facts, source])
+    key = digest([facts, source, params.train.threads])  # another number rounds otherwise
     resume(trainer, layout.checkpoint(name), key)
     if not share.first:
         fit(trainer, partial(draw, known), dev, layout.checkpoint(name), key)

@@ -1,7 +1,8 @@
-"""Training on several devices of one machine: a process each, gradients averaged every step.
+"""Training on several devices: a process each, gradients averaged every step.
 
-The processes find each other through a file, and communicate over the loopback interface only.
-Where torchrun has started them (RANK and WORLD_SIZE are set), its rendezvous is used instead.
+On one machine the processes find each other through a file, and communicate over the loopback
+interface only. Where torchrun has started them, on one or several machines, RANK and WORLD_SIZE are
+set, and LOCAL_RANK among those of the machine; its rendezvous is used instead.
 """
 
 import os
@@ -30,8 +31,9 @@ class Share(NamedTuple):
         return self.rank == 0
 
     def device(self) -> torch.device:
-        """A GPU of its own if there are any, else the CPU."""
-        return torch.device("cuda", self.rank) if torch.cuda.is_available() else torch.device("cpu")
+        """A GPU of its own on this machine if there are any, else the CPU."""
+        index = int(os.environ["LOCAL_RANK"]) if _by_torchrun() else self.rank
+        return torch.device("cuda", index) if torch.cuda.is_available() else torch.device("cpu")
 
     def synchronise(self, module: nn.Module) -> nn.Module:
         """`module` wrapped so that `backward` averages its gradients over the processes, once."""
@@ -56,9 +58,27 @@ def repeatable() -> None:
 
 
 def check(count: int) -> None:
-    """Raise `UserError` where there are GPUs, but fewer than `count` processes need."""
-    if torch.cuda.is_available() and torch.cuda.device_count() < count:
-        raise UserError(f"train.devices: {count}, but there are {torch.cuda.device_count()} GPUs")
+    """Raise `UserError` where `count` is not torchrun's number of processes, if it started them.
+
+    Also where this machine has GPUs, but fewer than its processes need.
+    """
+    here = count
+    if _by_torchrun():
+        world = int(os.environ["WORLD_SIZE"])
+        if world != count:
+            raise UserError(
+                f"train.devices: {count}, but torchrun started {world} processes; make them equal"
+            )
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", world))
+    if torch.cuda.is_available() and torch.cuda.device_count() < here:
+        there = torch.cuda.device_count()
+        if here < count:
+            raise UserError(f"torchrun started {here} processes here, but there are {there} GPUs")
+        raise UserError(f"train.devices: {count}, but there are {there} GPUs")
+
+
+def _by_torchrun() -> bool:
+    return {"RANK", "WORLD_SIZE", "LOCAL_RANK"} <= os.environ.keys()
 
 
 def each(count: int, work: Callable[..., None], *arguments: Any) -> None:
@@ -67,7 +87,7 @@ def each(count: int, work: Callable[..., None], *arguments: Any) -> None:
     A single process is this one. `work` must be defined at the top of a module. Where one process
     fails, the others are ended, and this one exits too.
     """
-    if "WORLD_SIZE" in os.environ:
+    if _by_torchrun():
         _work(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), "env://", work, arguments)
     elif count == 1:
         work(Share(), *arguments)

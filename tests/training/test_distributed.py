@@ -1,5 +1,9 @@
 """Several processes train as one: parts of a batch, gradients averaged, the same weights."""
 
+import os
+import socket
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +17,7 @@ from ssml.files.errors import UserError
 from ssml.training import distributed
 from ssml.training.distributed import Share
 from ssml.training.trainer import Trainer, fit, resume
-from tests.conftest import noise_shard
+from tests.conftest import ROOT, noise_shard
 
 PARAMS = VariantParams.model_validate(
     {
@@ -74,10 +78,47 @@ def test_the_parts_of_a_batch_are_the_batch(shard, ranks):
 def test_two_processes_train_as_one(shard, tmp_path):
     train(Share(), shard, tmp_path / "one.safetensors")
     distributed.each(2, train, shard, tmp_path / "two.safetensors")
-    one, two = trained(tmp_path / "one.safetensors"), trained(tmp_path / "two.safetensors")
+    assert_equal(tmp_path / "one.safetensors", tmp_path / "two.safetensors")
+
+
+@pytest.mark.slow
+def test_two_machines_train_as_one_process(shard, tmp_path):
+    """Two nodes of torchrun on the loopback interface, of one process each."""
+    train(Share(), shard, tmp_path / "one.safetensors")
+    (tmp_path / "node.py").write_text(
+        "import sys; from pathlib import Path\n"
+        "from ssml.training import distributed\n"
+        "from tests.training.test_distributed import train\n"
+        "distributed.check(2)\n"
+        "distributed.each(2, train, *map(Path, sys.argv[1:]))\n"
+    )
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        port = tried.getsockname()[1]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
+    command += ["--master-addr=127.0.0.1", f"--master-port={port}"]
+    script = [str(tmp_path / name) for name in ("node.py", "two.safetensors")]
+    script.insert(1, str(shard))
+    nodes = [
+        subprocess.Popen(
+            [*command, f"--node-rank={rank}", *script],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "GLOO_SOCKET_IFNAME": "lo"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    said = [node.communicate(timeout=300)[1] for node in nodes]
+    assert [node.returncode for node in nodes] == [0, 0], said
+    assert_equal(tmp_path / "one.safetensors", tmp_path / "two.safetensors")
+
+
+def assert_equal(alone: Path, together: Path) -> None:
+    """Both trainings have the same history and end, up to rounding."""
+    one, two = trained(alone), trained(together)
     for key in ("loss", "grad_norm"):
-        alone, together = ([row[key] for row in it.history] for it in (one, two))
-        np.testing.assert_allclose(together, alone, rtol=1e-3)
+        first, second = ([row[key] for row in it.history] for it in (one, two))
+        np.testing.assert_allclose(second, first, rtol=1e-3)
     checked = [row["si_sdr"] for row in two.history if "si_sdr" in row]
     assert len(checked) == 2
     for key, value in one.state()[0].items():
@@ -102,6 +143,24 @@ def test_fewer_gpus_than_processes_are_an_error(monkeypatch):
     distributed.check(2)
     with pytest.raises(UserError, match=r"train.devices: 3, but there are 2 GPUs"):
         distributed.check(3)
+
+
+def test_torchrun_counts_the_gpus_of_one_machine(monkeypatch):
+    """Its global rank is no index of a GPU, where there are several machines."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    with pytest.raises(UserError, match="16, but there are 8 GPUs"):
+        distributed.check(16)
+    given = {"RANK": "11", "WORLD_SIZE": "16", "LOCAL_RANK": "3", "LOCAL_WORLD_SIZE": "8"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    distributed.check(16)
+    assert Share(11, 16).device() == torch.device("cuda", 3)
+    with pytest.raises(UserError, match="8, but torchrun started 16 processes; make them equal"):
+        distributed.check(8)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    with pytest.raises(UserError, match="started 8 processes here, but there are 4 GPUs"):
+        distributed.check(16)
 
 
 def test_training_uses_repeatable_operations_where_asked(shard, tmp_path, monkeypatch):
