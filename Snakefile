@@ -49,7 +49,8 @@ os.environ["DVC_NO_ANALYTICS"] = os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["SSML_PYTHON"] = sys.executable
 OWN = own_files(PARAMS, layout.MEASURING)
 os.environ["SSML_OWN"] = " ".join(sorted({path.parts[0] for path in OWN}))
-STAGE = '"$SSML_PYTHON" -m pipeline.'
+# the job compares the digest with its code, which may be edited while others run
+STAGE = 'SSML_CODE={params[0][code]} "$SSML_PYTHON" -m pipeline.'
 STORE = workflow.storage_settings
 if STORE.default_storage_provider:  # an object store's files lie below this folder meanwhile
     HOME = STORE.local_storage_prefix / STORE.default_storage_provider

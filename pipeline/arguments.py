@@ -1,15 +1,42 @@
-"""The arguments of every stage script: what to make, and where the parameters are."""
+"""What every stage script does first and last: arguments, parameters, and whose code it runs."""
 
 import argparse
+from collections.abc import Callable
 
+from pipeline import planned
 from ssml.config.params import Params, load
+from ssml.files import errors
+
+_checks: list[Callable[[], None]] = []
 
 
 def parse(description: str | None, *names: str) -> tuple[Params, argparse.Namespace]:
-    """Read positional arguments `names` and `--params`; return the checked parameters and all."""
+    """Read positional arguments `names` and `--params`; return the checked parameters and all.
+
+    Raises `UserError` where the stage's code is another than the job was planned with.
+    """
     parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
     for name in names:
         parser.add_argument(name)
     parser.add_argument("--params", default="params.yaml", help="file with the parameters")
     arguments = parser.parse_args()
-    return load(arguments.params), arguments
+    params = load(arguments.params)
+    used_by = getattr(arguments, "variant", getattr(arguments, "method", None))
+    planned.check(params, used_by)
+    _checks[:] = [lambda: planned.check(params, used_by)]
+    return params, arguments
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a stage's `main` as `errors.run`; its code must be as planned at the end too.
+
+    Else the job fails, and Snakemake removes what it has written: a module that was imported late,
+    or another process of the job, may be of the edited code.
+    """
+
+    def checked() -> None:
+        main()
+        for check in _checks:
+            check()
+
+    errors.run(checked)

@@ -6,10 +6,9 @@ Reads the sections `seed` and `corpus`; writes `data/corpus/manifest.csv` and, w
 generated or downloaded, its audio beside it.
 """
 
-from pipeline.arguments import parse
+from pipeline.arguments import parse, run
 from ssml.config import layout
 from ssml.data import corpora
-from ssml.files.errors import run
 
 
 def main() -> None:

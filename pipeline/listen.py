@@ -3,10 +3,9 @@
 Reads results/, models/ and the mixtures; writes reports/listen.html and reports/audio/.
 """
 
-from pipeline.arguments import parse
+from pipeline.arguments import parse, run
 from ssml.config import layout
 from ssml.files import io
-from ssml.files.errors import run
 from ssml.files.progress import progress
 from ssml.report import chosen, listening, results
 

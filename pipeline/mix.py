@@ -1,12 +1,11 @@
 """Render the mixtures of one shard: data/scenes/SET/SHARD.jsonl -> data/mixtures/SET/SHARD.tar."""
 
-from pipeline.arguments import parse
+from pipeline.arguments import parse, run
 from ssml.config import layout
 from ssml.data import corpora
 from ssml.data.rooms import render, respond
 from ssml.data.scenes import read
 from ssml.data.shards import encode_mixture, write_tar
-from ssml.files.errors import run
 from ssml.files.progress import progress
 
 

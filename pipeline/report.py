@@ -4,11 +4,10 @@ Reads results/ and models/; writes results/summary.{csv,md,tex}, reports/index.h
 reports/figures/.
 """
 
-from pipeline.arguments import parse
+from pipeline.arguments import parse, run
 from ssml.config import layout, params
 from ssml.config.uses import uses
 from ssml.files import io, provenance
-from ssml.files.errors import run
 from ssml.report import claims, latex, page, pictures, results, tables
 
 

@@ -1,12 +1,11 @@
 """The room responses of one shard: data/scenes/SET/SHARD.jsonl -> data/responses/SET/SHARD.tar."""
 
-from pipeline.arguments import parse
+from pipeline.arguments import parse, run
 from ssml.config import layout
 from ssml.data.bank import encode_room
 from ssml.data.rooms import respond
 from ssml.data.scenes import read
 from ssml.data.shards import write_tar
-from ssml.files.errors import run
 from ssml.files.progress import progress
 
 

@@ -1,10 +1,9 @@
 """Draw the scenes of one shard: manifest -> data/scenes/SET/SHARD.jsonl."""
 
-from pipeline.arguments import parse
+from pipeline.arguments import parse, run
 from ssml.config import layout
 from ssml.data import scenes
 from ssml.data.corpora import read_manifest
-from ssml.files.errors import run
 from ssml.files.io import write_lines
 
 

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from pipeline.arguments import parse
+from pipeline.arguments import parse, run
 from ssml.config import layout
 from ssml.evaluation.metrics import COLUMNS, failure, measure
 from ssml.evaluation.outcomes import CONDITIONS, conditions, outcomes
-from ssml.files.errors import run
 from ssml.files.io import write_table
 
 

@@ -5,12 +5,11 @@ import json
 import numpy as np
 import torch
 
-from pipeline.arguments import parse
+from pipeline.arguments import parse, run
 from ssml.config import layout
 from ssml.data.shards import ShardReader, write_tar
 from ssml.evaluation import methods
 from ssml.files import allocator
-from ssml.files.errors import run
 from ssml.files.io import encode_flac
 from ssml.files.progress import progress
 

@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.arguments import parse
+from pipeline.arguments import parse, run
 from ssml import tracking
 from ssml.config import layout
 from ssml.config.names import REACHED
 from ssml.config.params import Params
-from ssml.files.errors import run
 from ssml.files.io import read_json, sha256, write_text
 from ssml.files.provenance import code, digest
 from ssml.report import durations, results, tables

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from pipeline.arguments import parse
+from pipeline.arguments import parse, run
 from ssml import tracking
 from ssml.config import layout
 from ssml.config.names import REACHED
@@ -14,7 +14,6 @@ from ssml.data import bank, corpora
 from ssml.data.bank import Bank
 from ssml.data.shards import Batch, ShardReader, draw_batch
 from ssml.files import allocator
-from ssml.files.errors import run
 from ssml.files.io import sha256, write_table
 from ssml.files.provenance import code, digest
 from ssml.iva import checkpoint

@@ -5,13 +5,13 @@ What is heard is kept in checkpoints/heard/ as it comes: an interrupted transcri
 
 from typing import Any
 
-from pipeline.arguments import parse
+from pipeline.arguments import parse, run
 from ssml.config import layout
 from ssml.data.corpora.grammar import jsgf
 from ssml.evaluation import asr
 from ssml.evaluation.asr.cached import CachedRecogniser
 from ssml.evaluation.outcomes import Outcome, outcomes
-from ssml.files.errors import UserError, run
+from ssml.files.errors import UserError
 from ssml.files.io import write_table
 from ssml.files.progress import progress
 from ssml.files.provenance import code, digest

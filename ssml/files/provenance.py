@@ -23,6 +23,7 @@ ASIDE = (
     "ssml.files.sources",
     "ssml.files.scopes",
     "ssml.config.uses",
+    "pipeline.planned",
 )  # say what happens, change no result
 # the dicts of which a job uses some entries only; what serves the others is no part of its digest
 CHOICES: dict[str, Collection[str]] = {
