@@ -1,13 +1,16 @@
 """What every stage script does first and last: arguments, parameters, and whose code it runs."""
 
 import argparse
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from pipeline import planned
+from ssml.config import layout
 from ssml.config.params import Params, load
-from ssml.files import errors
+from ssml.files import errors, versions
 
-_checks: list[Callable[[], None]] = []
+_last: list[Callable[[], None]] = []  # to be called at the end of the stage
 
 
 def parse(description: str | None, *names: str) -> tuple[Params, argparse.Namespace]:
@@ -23,20 +26,23 @@ def parse(description: str | None, *names: str) -> tuple[Params, argparse.Namesp
     params = load(arguments.params)
     used_by = getattr(arguments, "variant", getattr(arguments, "method", None))
     planned.check(params, used_by)
-    _checks[:] = [lambda: planned.check(params, used_by)]
+    _last[:] = [lambda: planned.check(params, used_by)]
+    if make := layout.MADE.get(Path(sys.argv[0]).stem):
+        made = make(*(getattr(arguments, name) for name in names))
+        _last.append(lambda: versions.write(made))
     return params, arguments
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage's `main` as `errors.run`; its code must be as planned at the end too.
+    """Run a stage's `main` as `errors.run`, then write the libraries' versions beside its result.
 
-    Else the job fails, and Snakemake removes what it has written: a module that was imported late,
-    or another process of the job, may be of the edited code.
+    The code must be as planned at the end too. Else the job fails, and Snakemake removes what it
+    has written: a module that was imported late, or another process, may be of edited code.
     """
 
     def checked() -> None:
         main()
-        for check in _checks:
-            check()
+        for do in _last:
+            do()
 
     errors.run(checked)

@@ -4,10 +4,12 @@ Reads results/ and models/; writes results/summary.{csv,md,tex}, reports/index.h
 reports/figures/.
 """
 
+import sys
+
 from pipeline.arguments import parse, run
 from ssml.config import layout, params
 from ssml.config.uses import uses
-from ssml.files import io, provenance
+from ssml.files import io, provenance, versions
 from ssml.report import claims, latex, page, pictures, results, tables
 
 
@@ -17,7 +19,9 @@ def main() -> None:
     rows = tables.summarise(found)
     plates = pictures.plates(found, rows)
     # all is computed before anything is written
-    html = page.render(found, rows, claims.claims(found), plates, digests(chosen))
+    known = versions.together(layout.results(chosen))
+    facts = digests(chosen) | {"Versions": versions.as_text(known) or "unknown"}
+    html = page.render(found, rows, claims.claims(found), plates, facts)
     io.write_text(layout.SUMMARY, tables.as_csv(rows))
     io.write_text(layout.SUMMARY.with_suffix(".md"), tables.markdown(rows))
     io.write_text(layout.TABLES, latex.latex(rows))
@@ -30,6 +34,12 @@ def main() -> None:
             old.unlink()
     io.write_text(layout.REPORT, html)
     print(tables.ascii_table(rows), end="")
+    if mixed := {library: each for library, each in known.items() if len(each) > 1}:
+        print(
+            f"warning: the tables mix results of {versions.as_text(mixed)}; make them anew: "
+            "snakemake $(python -m pipeline.outdated)",
+            file=sys.stderr,
+        )
 
 
 def digests(chosen: params.Params) -> dict[str, str]:

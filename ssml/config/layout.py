@@ -152,3 +152,28 @@ def transcripts(method: str, name: str) -> Path:
 def timing(stage: str, *parts: str) -> Path:
     """What Snakemake measured of a job; neither tracked nor versioned."""
     return Path("logs/times", stage, *parts).with_suffix(".tsv")
+
+
+# of the stages that measure, the first of the files that a job makes
+MADE: dict[str, Callable[..., Path]] = {
+    "corpus": lambda: MANIFEST,
+    "scenes": scenes,
+    "mix": mixtures,
+    "respond": responses,
+    "train": model,
+    "separate": separated,
+    "score": scores,
+    "transcribe": transcripts,
+}
+
+
+def results(params: Params) -> list[Path]:
+    """What those stages make by `params`, as far as it is there."""
+    sets, variants = params.separate.sets, params.train.variants
+    drawn = dict.fromkeys((*sets, params.train.train, params.train.dev) if variants else sets)
+    kinds = (scenes, mixtures, responses)
+    parts = [path for name in drawn for kind in kinds for path in shards(params, name, kind)]
+    heard = [*params.separate.methods, MIXTURE, REFERENCE]
+    tables = (separated, scores, transcripts)
+    done = [make(method, name) for make in tables for method in heard for name in sets]
+    return [path for path in (MANIFEST, *parts, *map(model, variants), *done) if path.exists()]

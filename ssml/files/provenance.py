@@ -22,6 +22,7 @@ ASIDE = (
     "ssml.files.errors",
     "ssml.files.sources",
     "ssml.files.scopes",
+    "ssml.files.versions",
     "ssml.config.uses",
     "pipeline.planned",
 )  # say what happens, change no result

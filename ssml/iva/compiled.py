@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core import config as numba_config
 from numba.core import event
 
 from .compilation import clock
 
+config: Any = numba_config  # typed as Any: its settings are made when it is loaded
 njit: Any = numba.njit  # typed as Any: its overloads do not accept a dictionary of options
 OPTIONS = {
     "nogil": True,
@@ -51,7 +53,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     numba no longer has the attributes that `_keep_safely` needs. With NUMBA_DISABLE_JIT nothing is
     compiled.
     """
-    if numba.config.DISABLE_JIT:
+    if config.DISABLE_JIT:
         return function
     try:
         dispatcher = _kept(function)
@@ -70,11 +72,11 @@ def _kept(function: Callable[..., Any]) -> Any:
     try:
         return make(function)
     except RuntimeError:
-        before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, _private_folder()
+        before, config.CACHE_DIR = config.CACHE_DIR, _private_folder()
         try:
             return make(function)
         finally:
-            numba.config.CACHE_DIR = before
+            config.CACHE_DIR = before
 
 
 def _private_folder() -> str:

@@ -43,7 +43,7 @@ def test_a_job_starts_with_the_code_it_was_planned_with(job):
 
 
 def test_a_job_whose_code_was_edited_before_its_end_fails(monkeypatch, capsys):
-    monkeypatch.setattr(arguments, "_checks", [])
+    monkeypatch.setattr(arguments, "_last", [])
     monkeypatch.setenv(planned.PLANNED, provenance.code("pipeline.scenes"))
     monkeypatch.setattr(sys, "argv", ["scenes.py", "--params", str(ROOT / "tests/params.yaml")])
 
