@@ -15,12 +15,12 @@ PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 \
 .PHONY: reproduce test test-all lint ui clean
 
 reproduce: $(STAMP)
-	$(BIN)/snakemake --quiet rules reason
+	. $(BIN)/activate && $(BIN)/snakemake --quiet rules reason
 	@cat results/summary.md
 	@echo
 	@echo "The report:     reports/index.html"
 	@echo "Every run:      make ui, then open"
-	@$(BIN)/python -m ssml.tracking.ui --port $(PORT) --links
+	@. $(BIN)/activate && $(BIN)/python -m ssml.tracking.ui --port $(PORT) --links
 
 test: $(STAMP)
 	$(PYTEST) -m "not slow"
@@ -35,23 +35,28 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 
-.PHONY: docs
+.PHONY: docs here
 # the documentation as a site, in site/index.html
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # every run, in MLflow's pages: make ui PORT=5001
 ui: $(STAMP)
-	@$(BIN)/python -m ssml.tracking.ui --port $(PORT)
+	@. $(BIN)/activate && $(BIN)/python -m ssml.tracking.ui --port $(PORT)
 
 # what the pipeline made; the environment, DVC's cache and MLflow's runs stay
 clean:
 	rm -rf data models results reports checkpoints logs .snakemake
 
-$(STAMP): pyproject.toml constraints.txt
+# the environment of a folder that was moved or copied
+here:
+	@test ! -e $(VENV) || $(PYTHON) pipeline/moved.py $(VENV)
+
+$(STAMP): pyproject.toml constraints.txt | here
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: Python 3.11 or newer is needed; name one: make PYTHON=python3.12"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
+	cat profiles/activate >> $(BIN)/activate
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
 		--editable ".[pipeline,dev]"
 	@touch $@
