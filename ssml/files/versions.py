@@ -12,7 +12,7 @@ from .io import read_json, write_json
 LIBRARIES = {
     **{name: name for name in ("numpy", "scipy", "torch", "numba", "pyroomacoustics", "pystoi")},
     **{name: name for name in ("pesq", "soxr", "soundfile", "pocketsphinx", "jiwer")},
-    **{name: name for name in ("transformers", "ctranslate2")},
+    **{name: name for name in ("transformers", "ctranslate2", "ssspy", "torchiva")},
     "espeakng_loader": "espeakng-loader",
     "fast_bss_eval": "fast-bss-eval",
     "faster_whisper": "faster-whisper",

@@ -35,6 +35,14 @@ def test_one_training_parameter_reruns_that_training_and_what_follows(project):
     assert len(tracked_runs(project, "tiny/train")) == 2
 
 
+def test_another_number_of_threads_trains_again_with_both_drivers(project):
+    """It rounds otherwise. Any other digest of the training stays."""
+    project.edit("params.yaml", "  threads: 1", "  threads: 2")
+    jobs = project.jobs()
+    assert jobs["train"] == 2 and not {"corpus", "scenes", "mix", "respond"} & jobs.keys()
+    assert "train.threads" in project.run("dvc", "status", "train", "mixtures")
+
+
 def test_a_comment_reruns_nothing(project):
     project.edit("ssml/iva/auxiva.py", '"""AuxIVA:', '# a remark\n"""AuxIVA:')
     assert "Nothing to be done" in project.snakemake("-n")
