@@ -13,7 +13,6 @@ from ssml.evaluation.outcomes import CONDITIONS
 from ssml.files import io, provenance
 from ssml.report import claims, page, pictures, results
 from ssml.report import tables as summaries
-from tests.conftest import ROOT
 
 DIGESTS = {"Parameters": "0123456789abcdef"}
 
