@@ -48,8 +48,10 @@ ui: $(STAMP)
 clean:
 	rm -rf data models results reports checkpoints logs .snakemake
 
-# the environment of a folder that was moved or copied
+# the environment of a folder that was moved or copied; DVC in a release archive, without git
 here:
+	@test -e .git || test -e .dvc/config.local || \
+		{ mkdir -p .dvc && printf '[core]\n    no_scm = true\n' > .dvc/config.local; }
 	@test ! -e $(VENV) || $(PYTHON) pipeline/moved.py $(VENV)
 
 $(STAMP): pyproject.toml constraints.txt | here

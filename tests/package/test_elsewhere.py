@@ -67,6 +67,9 @@ def test_an_environment_behind_a_link_stays_its_owners(tmp_path):
 def test_a_release_without_git_has_both_drivers(tmp_path):
     here = project.checkout(tmp_path / "release")
     shutil.rmtree(here.folder / ".git")
+    assert "not a git repository" in here.run("dvc", "status", fails=True)
+    shutil.copy(ROOT / "Makefile", here.folder)
+    here.run("make", "here")
     assert "new:                params.yaml" in here.run("dvc", "status")
     assert "snakemake mixtures -q all" in here.run("dvc", "repro", "--dry", "mixtures")
 
