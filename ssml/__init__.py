@@ -20,12 +20,14 @@ More microphones than sources are reduced to K channels first.
 `Separator` is the same to use many times, as a torch module; `Stream` takes audio as it comes.
 `demix` and `iterate` are the loop on STFTs that both call. `load("learned-sdr")` gives a trained
 source model and its STFT, by name or path. `si_sdr` and `sdr` compare outputs with known sources.
+Arguments and mixtures that cannot be used raise `UserError`.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .files.errors import UserError
     from .iva.auxiva import demix, iterate
     from .iva.losses import LOSSES, pit
     from .iva.models import CLASSICAL, NETWORKS
@@ -45,6 +47,7 @@ __all__ = [
     "Separator",
     "Stft",
     "Stream",
+    "UserError",
     "demix",
     "iterate",
     "load",
@@ -62,6 +65,7 @@ _HOMES = {
     "UPDATES": "iva.updates",
     "Stft": "iva.stft",
     "Stream": "separation.stream",
+    "UserError": "files.errors",
     "demix": "iva.auxiva",
     "iterate": "iva.auxiva",
     "load": "separation.models",
@@ -77,3 +81,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'ssml' has no attribute '{name}'")
     return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

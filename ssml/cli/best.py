@@ -61,7 +61,7 @@ def lines() -> list[str]:
         f"best with {talkers} talkers of {about['corpus']}, means over mixtures:",
         f"{'for the signal':20} {signal.name}: {signal.decibels()}",
         f"{'for the words':20} {words.name}: {words.percent()} by {about['recogniser']}",
-        f"{below:20} {low.name}: {low.decibels()}",
+        f"{below:20} {low.name}: {low.decibels()}, measured at {card['fs'] / 1000:g} kHz",
         f"{'unprocessed':20} {mixture.decibels()}, {mixture.percent()}",
     ]
 

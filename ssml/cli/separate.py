@@ -78,7 +78,7 @@ def separate(
         bool, Option("--join", help="All IN are one recording, a file for each microphone.")
     ] = False,
     align: Annotated[
-        bool, Option("--align", help="Remove delays up to 0.3 s and drifts between channels.")
+        bool, Option("--align", help="Remove delays up to 0.45 s and drifts between channels.")
     ] = False,
     n_fft: Annotated[
         int | None, Option("--n-fft", help="Window in samples; by default the model's best.")
@@ -128,6 +128,11 @@ def separate(
         None if mic is None else mic - 1,
         align,
         skip,
+        _repeated(
+            {"model": None if model == "auto" else model, **options}
+            | {"mic": mic, "channels": channels, "block": block},
+            align,
+        ),
     )
     if join:
         places = {paths[0]: Path()}
@@ -215,6 +220,15 @@ class Batch:
             message = f"{path}: {type(error).__name__}: {first} (--debug shows where)"
         complain(message)
         self.errors.append({"input": str(path), "error": message})
+
+
+def _repeated(options: dict[str, Any], align: bool) -> tuple[str, ...]:
+    """The options that were given, as the command takes them."""
+    given = {name: value for name, value in options.items() if value is not None}
+    words = [
+        w for name, value in given.items() for w in (f"--{name.replace('_', '-')}", f"{value}")
+    ]
+    return (*words, *(["--align"] if align else []))
 
 
 def _numbers(text: str) -> tuple[int, ...]:

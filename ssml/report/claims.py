@@ -160,8 +160,8 @@ def wer(results: Results, test_set: str, a: str, b: str | None) -> Evidence:
         rate = compare.rate(results, test_set, name)
         rates.append(f"{100 * rate.mean:.1f}" if rate and math.isfinite(rate.mean) else "n/a")
     numbers = (
-        f"{' % to '.join(rates)} %, relative reduction {_signed(100 * interval.mean, 0)} % "
-        f"{_bounds(interval, 100, 0)}, {interval.n} mixtures"
+        f"{' % to '.join(rates)} %, relative reduction {_signed(100 * interval.mean, 1)} % "
+        f"{_bounds(interval, 100, 1)}, {interval.n} mixtures"
     )
     return Evidence(what, numbers, _status(interval))
 
@@ -233,7 +233,8 @@ def _largest_reduction(results: Results) -> list[Evidence]:
         return []
     mean, name, test_set, interval = max(found, key=lambda entry: entry[0])
     numbers = f"{_signed(100 * mean, 0)} % {_bounds(interval, 100, 0)}, {name} on {test_set}"
-    what = "Largest relative reduction of the capped WER (the paper: of the WER, up to 36 %)"
+    what = f"Largest relative reduction of the capped WER, against {report.classical}"
+    what += " (the paper: of the WER, up to 36 %)"
     return [Evidence(what, numbers, "note")]
 
 

@@ -235,7 +235,7 @@ def _label(row: tables.Row) -> str:
     how = f"{row.iterations} iterations of `{row.rule}`"
     if row.model not in CLASSICAL_NAMES:
         return f"**learned: `{Path(row.model).stem}`**, {how}"
-    kind = "classical" if row.model == "laplace" else "best classical"
+    kind = "classical" if row.model == "laplace" else "best classical by SI-SDR"
     return f"{kind}: `{row.model}`, {how}"
 
 

@@ -12,7 +12,7 @@ from ssml.files import io
 from . import claims, compare, conditions
 from .results import Results
 
-VERSIONS = ("torch", "numba", "numpy", "pyroomacoustics", "fast_bss_eval", "faster-whisper")
+VERSIONS = ("torch", "numba", "numpy", "pyroomacoustics", "fast_bss_eval")
 COUNTS = (5, 10, 20, 50, 100)  # iterations after which the SI-SDR is published
 DIGITS = 8
 Rows = list[dict[str, Any]]
@@ -39,7 +39,7 @@ def origin(found: Results) -> dict[str, str]:
         "seed": str(found.params.seed),
         "mixtures": ", ".join(sizes),
         "conditions": surroundings(found),
-        "versions": versions(),
+        "versions": versions(found.params.transcribe.recogniser if heard else ""),
     }
 
 
@@ -58,13 +58,13 @@ def surroundings(found: Results) -> str:
     )
 
 
-def versions() -> str:
+def versions(recogniser: str) -> str:
     """Those of the packages that numbers depend on, where installed."""
     found = [f"Python {platform.python_version()}"]
-    for package in VERSIONS:
+    for package in (*VERSIONS, recogniser):
         try:
             found.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
+        except (PackageNotFoundError, ValueError):
             continue
     return ", ".join(found)
 

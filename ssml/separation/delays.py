@@ -135,14 +135,19 @@ def _steered(
 def align(recording: Recording, delays: list[Delay | None], stack: ExitStack) -> Recording:
     """The recording without the delays that are longer than sound travels, and without drifts.
 
-    Its samples lie in a temporary file until `stack` is closed.
+    It is silent where a channel has not begun, or has ended: what the others hear there cannot be
+    separated. Its samples lie in a temporary file until `stack` is closed.
     """
     spool = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
     M, step = recording.channels, PIECE // recording.channels
     tracks = [_Track(recording, m, delay) for m, delay in enumerate(delays)]
+    first = max(track.ends[0] for track in tracks)
+    last = min(track.ends[1] for track in tracks)
     for start in range(0, recording.frames, step):
         n = min(step, recording.frames - start)
         samples = np.stack([track.next(n) for track in tracks], -1)
+        at = np.arange(start, start + n)
+        samples[(at < first) | (at >= last)] = 0
         spool.write(samples.astype(np.float32).tobytes())
     reader = Spool(spool, recording.fs, M, recording.frames)
     return Recording([reader], recording.notes)
@@ -159,6 +164,8 @@ class _Track:
         self._at = round(delay.start * recording.fs) if late else 0
         self._clock = _clock(delay.drift) if drifts else None
         self._ready = np.zeros(0, np.float32)
+        rate = 1 + delay.drift if drifts else 1
+        self.ends = (-self._at / rate, (recording.frames - self._at) / rate)  # of what there is
 
     def next(self, n: int) -> np.ndarray:
         """The next n samples; zeros before the beginning and behind the end."""

@@ -87,7 +87,8 @@ def _of_outputs(figures: dict[str, Any]) -> list[Cause]:
     elif figures["likeness"] > ALIKE and not one:
         fewer = f"perhaps fewer than {K} talk" if K > 2 else "perhaps only one talks"
         text = f"the outputs rise and fall together: {fewer}, or they are not separated"
-        found.append((text, "--sources 2" if K > 2 else "--model gauss"))
+        other = "" if figures.get("model") == "gauss" else "--model gauss"
+        found.append((text, "--sources 2" if K > 2 else other))
     if figures["last_change"] is not None and figures["last_change"] > STILL:
         found.append(("the outputs were still changing", "--iterations 100"))
     if figures["condition"] > SINGULAR and not one:

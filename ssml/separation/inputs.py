@@ -56,6 +56,14 @@ def check_filters(start: Any, X: Tensor, K: int) -> Tensor:
     return W.expand(wanted)
 
 
+def place_on(device: str | torch.device) -> Tensor:
+    """An empty tensor on `device`; `UserError` where nothing can be."""
+    try:
+        return torch.empty(0, device=device)
+    except Exception:
+        raise UserError(f"device: {device} cannot be used; give cpu, cuda or cuda:1 ...") from None
+
+
 def check_integer(name: str, value: Any, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise UserError(f"{name}: {value!r} is not a whole number")

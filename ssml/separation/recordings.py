@@ -28,7 +28,7 @@ from .formats import native
 from .reading import Recording, open_recording
 from .separator import Separator
 from .stream import OVERLAP, Stream
-from .survey import late_channels, left_out, survey
+from .survey import aligned, late_channels, left_out, survey
 
 SUBTYPES = {"wav": "FLOAT", "flac": "PCM_24"}
 RF64_FROM = 2**32 - 2**20  # bytes that no WAV can hold
@@ -100,6 +100,7 @@ class Take(NamedTuple):
     mic: int | None = None  # the reference among them, from 0; None: the first that hears
     align: bool = False  # remove delays and drifts
     skip: bool = False  # what is there already
+    options: tuple[str, ...] = ()  # of the command, which a hint repeats
 
 
 def separate_file(
@@ -185,9 +186,15 @@ def separate_file(
         "elapsed": round(elapsed, 3),
         "compiling": round(stopwatch.compiling, 3),
         "real_time_factor": round(elapsed / seconds, 4),
-        "notes": [*left_out(found, names[found.mic]), *file.notes],
+        "notes": [
+            *left_out(found, names[found.mic]),
+            *file.notes,
+            *(aligned(late) if take.align else []),
+        ],
         "diagnosis": watch.report(
-            {**late, "aligned": take.align}, names, _command(path, target, take)
+            {**late, "aligned": take.align, "model": str(chosen.name)},
+            names,
+            _command(path, target, take),
         ),
     }
 
@@ -196,7 +203,7 @@ def _command(path: Path, target: Target, take: Take) -> str:
     """The command that separates a recording once more."""
     join = ["--join"] if take.joined else []
     names = [str(name) for name in (path, *take.joined, target.folder)]
-    return shlex.join(["ssml", "separate", *join, *names, "--force"])
+    return shlex.join(["ssml", "separate", *join, *names, *take.options, "--force"])
 
 
 def _announce() -> None:

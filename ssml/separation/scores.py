@@ -52,7 +52,7 @@ def _pair(est: Any, ref: Any) -> tuple[Tensor, Tensor]:
     e, r = torch.as_tensor(est), torch.as_tensor(ref)
     if e.shape != r.shape or e.ndim < 2:
         raise UserError(
-            f"est {tuple(e.shape)}, ref {tuple(r.shape)}: both must be (..., sources, samples)"
+            f"est {tuple(e.shape)}, ref {tuple(r.shape)}: give one shape (..., sources, samples)"
         )
     return e.double(), r.double()
 

@@ -30,6 +30,7 @@ from .inputs import (
     exponent,
     fit_length,
     listen,
+    place_on,
     resample,
 )
 from .models import Checked
@@ -111,7 +112,7 @@ class Separator(nn.Module):
         self.sources = None if sources is None else check_integer("sources", sources, least=2)
         fs = None if fs is None else check_integer("fs", fs, least=1)
         self.mic = None if mic is None else check_integer("mic", mic, least=0)
-        self.register_buffer("_place", torch.empty(0, device=device), persistent=False)
+        self.register_buffer("_place", place_on(device), persistent=False)
         self._given: dict[str, Any] | None = None  # what "auto" makes other separators with
         self._others: dict[Any, Separator] = {}
         if isinstance(model, str) and model == AUTO:
@@ -125,9 +126,8 @@ class Separator(nn.Module):
         self.model, self.stft, self._is_loaded = chosen.model, chosen.stft, chosen.is_loaded
         self.fs, self.model_fs = fs or RATE, chosen.fs
         self.rule = rule or chosen.rule
-        self.iterations = check_integer(
-            "iterations", chosen.iterations if iterations is None else iterations, 0
-        )
+        iterations = chosen.iterations if iterations is None else iterations
+        self.iterations = check_integer("iterations", iterations, 0)
         if isinstance(self.model, nn.Module):
             self.training = self.model.training
 

@@ -51,6 +51,8 @@ class Stream:
         block: float = BLOCK,
         watch: Callable[[np.ndarray, np.ndarray, np.ndarray, list[float]], None] | None = None,
     ) -> None:
+        if not hasattr(separator, "separate_from"):
+            raise UserError(f"separator: give a Separator, not {separator!r}")
         if not 0 < block <= LONGEST or round(block * separator.fs) < 4:
             raise UserError(f"block: {block} s is not within 0..{LONGEST}")
         self.separator, self.watch = separator, watch

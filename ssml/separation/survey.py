@@ -85,6 +85,19 @@ def late_channels(found: Survey, recording: Recording) -> dict[str, list[list[fl
     }
 
 
+def aligned(late: dict[str, list[list[float]]]) -> list[str]:
+    """What is said of the channels whose delays or drifts of `late_channels` were removed."""
+    delayed = [
+        f"channel {m}, {abs(ms):g} ms {'late' if ms > 0 else 'early'}, is aligned"
+        for m, ms in late["late_channels"]
+    ]
+    drifting = [
+        f"channel {m}, whose clock is {ppm:+g} ppm off, is aligned"
+        for m, ppm in late["drifting_channels"]
+    ]
+    return delayed + drifting
+
+
 def left_out(found: Survey, reference: int) -> list[str]:
     """What is said of the channels that are left out."""
     told = []

@@ -13,6 +13,8 @@ from tests.conftest import speechlike
 
 WORDS = ["--model", "gauss", "--n-fft", 1024, "--iterations", 20]
 
+AGAIN = r"; ssml separate m\.wav out( --[\w-]+ \w+)* --force "  # with the options given
+
 
 def hinted(capsys, mix, *more):
     soundfile.write("m.wav", mix.T, 16000, subtype="FLOAT")
@@ -48,14 +50,14 @@ def test_one_talker(capsys):
 def test_fewer_talkers_than_microphones_name_sources(capsys):
     mix = speechlike(2, 4, seconds=6, noise=1e-4)[0]
     first, *_ = hinted(capsys, mix)
-    assert first.endswith("ssml separate m.wav out --force --sources 2")
+    assert re.search(AGAIN + "--sources 2$", first)
 
 
 def test_few_frames_for_a_microphone(capsys):
     assert "give 5 s or more" in hinted(capsys, speechlike(2, seconds=0.3)[0])[0]
     hints = hinted(capsys, speechlike(2, 8, seconds=3, noise=1e-3)[0])
     assert "3.0 s are little for 8 outputs" in hints[0]
-    assert hints[0].endswith("; ssml separate m.wav out --force --sources 2")
+    assert re.search(AGAIN + "--sources 2$", hints[0])
 
 
 def test_the_clock_comes_before_what_follows_from_it(capsys):
