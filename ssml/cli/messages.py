@@ -2,6 +2,7 @@
 
 import re
 import sys
+from typing import Any
 
 from ssml.files.errors import UserError
 
@@ -30,3 +31,12 @@ def printable(text: str) -> str:
 def complain(message: str, kind: str = "error") -> None:
     """Print one line on stderr."""
     print(f"{kind}: {printable(' '.join(message.split()))}", file=sys.stderr)
+
+
+def repeated(options: dict[str, Any], align: bool) -> tuple[str, ...]:
+    """The options that were given, as the command takes them."""
+    given = {name: value for name, value in options.items() if value is not None}
+    words = [
+        w for name, value in given.items() for w in (f"--{name.replace('_', '-')}", f"{value}")
+    ]
+    return (*words, *(["--align"] if align else []))

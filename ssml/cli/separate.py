@@ -16,7 +16,7 @@ from ssml.config import names
 from ssml.files.errors import UserError, install
 
 from . import models, pages
-from .messages import FailedError, complain, printable, with_options
+from .messages import FailedError, complain, printable, repeated, with_options
 
 # line ends are shown as they are, but for the first paragraph's
 SEPARATE = """Separate recordings: OUT/<name>-1.wav, OUT/<name>-2.wav ... for each of them.
@@ -128,7 +128,7 @@ def separate(
         None if mic is None else mic - 1,
         align,
         skip,
-        _repeated(
+        repeated(
             {"model": None if model == "auto" else model, **options}
             | {"mic": mic, "channels": channels, "block": block},
             align,
@@ -220,15 +220,6 @@ class Batch:
             message = f"{path}: {type(error).__name__}: {first} (--debug shows where)"
         complain(message)
         self.errors.append({"input": str(path), "error": message})
-
-
-def _repeated(options: dict[str, Any], align: bool) -> tuple[str, ...]:
-    """The options that were given, as the command takes them."""
-    given = {name: value for name, value in options.items() if value is not None}
-    words = [
-        w for name, value in given.items() for w in (f"--{name.replace('_', '-')}", f"{value}")
-    ]
-    return (*words, *(["--align"] if align else []))
 
 
 def _numbers(text: str) -> tuple[int, ...]:
