@@ -75,7 +75,8 @@ def test_a_key_is_found_by_its_part(capsys):
     head, *keys = out.splitlines()
     methods = yaml.safe_load(Path("params.yaml").read_text())["separate"]["methods"]
     assert code == 0 and head.startswith(f"{len(keys)} keys have the part iterations")
-    assert {f"separate.methods.{name}.iterations = 20" for name in methods} <= set(keys)
+    expected = {f"separate.methods.{k}.iterations = {m['iterations']}" for k, m in methods.items()}
+    assert expected <= set(keys)
 
 
 def test_models_and_doctor(capsys):
