@@ -47,7 +47,11 @@ def test_a_scene_does_not_depend_on_the_others():
 
 
 def test_min_cuts_to_the_shortest():
-    sets = {"train": PARAMS.sets["train"].model_copy(update={"split": "test"})}
+    sets = {
+        "train": PARAMS.sets["train"].model_copy(
+            update={"split": "test", "length": "min", "seconds": (2, 6)}
+        )
+    }
     params = PARAMS.model_copy(update={"sets": sets})
     scene = draw("train", 0, params, 1, pool(), 16000)
     lengths = [48000 + 100 * int(name.split("-")[1]) for name in scene.utterances]
