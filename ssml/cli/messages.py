@@ -6,21 +6,22 @@ from typing import Any
 
 from ssml.files.errors import UserError
 
-# the library's name of an argument, in its errors -> the option of the command
-OPTIONS = {
-    name: "--" + name.replace("_", "-") for name in ("iterations", "sources", "n_fft", "hop")
-}
+ARGUMENTS = ("iterations", "sources", "n_fft", "hop")  # of the library, in its errors
 
 
 class FailedError(Exception):
     """Errors have been printed already; carries the exit code."""
 
 
+def option(name: str) -> str:
+    """The command's option for an argument of the library."""
+    return f"--{name.replace('_', '-')}"
+
+
 def with_options(error: UserError) -> str:
     """The error's line, with the options of the command."""
-    return re.sub(
-        rf"(?<![^:] )\b({'|'.join(OPTIONS)}): ", lambda name: f"{OPTIONS[name[1]]}: ", str(error)
-    )
+    named = rf"(?<![^:] )\b({'|'.join(ARGUMENTS)}): "
+    return re.sub(named, lambda name: f"{option(name[1])}: ", str(error))
 
 
 def printable(text: str) -> str:
@@ -36,7 +37,5 @@ def complain(message: str, kind: str = "error") -> None:
 def repeated(options: dict[str, Any], align: bool) -> tuple[str, ...]:
     """The options that were given, as the command takes them."""
     given = {name: value for name, value in options.items() if value is not None}
-    words = [
-        w for name, value in given.items() for w in (f"--{name.replace('_', '-')}", f"{value}")
-    ]
+    words = [word for name, value in given.items() for word in (option(name), str(value))]
     return (*words, *(["--align"] if align else []))

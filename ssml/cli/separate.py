@@ -155,8 +155,8 @@ def separate(
         shown = mic or (batch.done[0]["mic"] if len(batch.done) == 1 else 1)
         batch.write_page(lambda: pages.write(out, batch.done, 1 if join else shown))
     if len(batch.mono) > 1:
-        names = shlex.join([*batch.mono, str(out)])
-        complain(f"is each a microphone's? ssml separate --join {names}", "hint")
+        words = shlex.join([*batch.mono, str(out)])
+        complain(f"is each a microphone's? ssml separate --join {words}", "hint")
     if as_json:
         settings = {"model": model, **options, "mic": mic, "version": __version__}
         report = {"settings": settings, "done": batch.done, "errors": batch.errors}
