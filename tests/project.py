@@ -77,12 +77,16 @@ class Project:
         self.run("git", *author, "commit", "-qm", message)
 
     def digests(self) -> dict[str, str]:
-        """SHA-256 of everything the stages made."""
+        """SHA-256 of everything the stages made.
+
+        Without the libraries' versions beside each result: they say which modules the process that
+        ended it had imported, which is another number of them where it was taken up again.
+        """
         return {
             str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
             for name in MADE
             for path in sorted((self.folder / name).rglob("*"))
-            if path.is_file()
+            if path.is_file() and not path.name.endswith(".versions.json")
         }
 
     def changed(self, before: dict[str, str]) -> set[str]:

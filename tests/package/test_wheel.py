@@ -73,7 +73,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
         "cluster",
         "plot",
         "export",
-        "bench",
+        "peers",
         "docs",
         "meeteval",
         "pesq",

@@ -45,10 +45,11 @@ def test_a_job_starts_with_the_code_it_was_planned_with(job):
 def test_a_job_whose_code_was_edited_before_its_end_fails(monkeypatch, capsys):
     monkeypatch.setattr(arguments, "_last", [])
     monkeypatch.setenv(planned.PLANNED, provenance.code("pipeline.scenes"))
-    monkeypatch.setattr(sys, "argv", ["scenes.py", "--params", str(ROOT / "tests/params.yaml")])
+    argv = ["scenes.py", "test2", "0", "--params", str(ROOT / "tests/params.yaml")]
+    monkeypatch.setattr(sys, "argv", argv)
 
     def main():
-        arguments.parse("")
+        arguments.parse("", "set", "shard")
         monkeypatch.setattr(provenance, "code", lambda *_: "edited")
 
     with pytest.raises(SystemExit) as caught:
