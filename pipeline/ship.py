@@ -78,13 +78,14 @@ def about(params: Params, variant: str, card: dict[str, Any]) -> dict[str, Any]:
         "budget": budget(params, variant, card),
         "command": f"snakemake --cores 1 models/{variant}.safetensors",
         "limits": [
-            "16 kHz: of other rates, nothing above 8 kHz is left.",
+            "Works at 16 kHz: its outputs hold nothing above 8 kHz, whatever the rate of the "
+            "recording.",
             f"Trained on {chosen.speakers} simultaneous speakers at as many microphones, "
             f"{speakers} speakers in all, read or synthetic speech.",
             f"Trained in simulated rooms, T60 {scenes.t60[0]:g} to {scenes.t60[1]:g} s, noise "
             f"{drawn.snr[0]:g} to {drawn.snr[1]:g} dB below; speakers stand still.",
-            f"Trained through {low} to {high} iterations of {card['rule']}: for other rules, more "
-            "iterations and more speakers see its results.",
+            f"Trained through {low} to {high} iterations of {card['rule']}; results with "
+            "other rules, iterations and numbers of speakers stand in its table.",
             f"Needs its own STFT, {card['stft']['n_fft']}/{card['stft']['hop']}.",
             *needed,
         ],

@@ -6,7 +6,7 @@ from typing import Any
 
 from ssml.files.errors import UserError
 
-ARGUMENTS = ("iterations", "sources", "n_fft", "hop")  # of the library, in its errors
+ARGUMENTS = ("iterations", "sources", "n_fft", "hop", "device")  # of the library, in its errors
 
 
 class FailedError(Exception):

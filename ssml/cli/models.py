@@ -25,6 +25,13 @@ CLASSICAL = {
     "gauss": "one weight a frame, F / |Y|²: a loudness that varies over time",
     "nmf": "low-rank spectra, found along the way (ILRMA)",
 }
+# what of a card is printed, by title; `--json` prints all
+CARD = {
+    "network": ("network", "stft", "fs"),
+    "training": ("loss", "rule", "iterations", "steps", "batch", "seconds", "lr", "seed"),
+    "data": ("corpus", "speakers", "utterances", "rooms", "mixtures"),
+    "budget": ("budget",),
+}
 
 
 def resolve(model: str) -> str:
@@ -45,11 +52,12 @@ def bring(modules: list[str] | None) -> None:
 
 def models(
     name: Annotated[
-        str | None, typer.Argument(help="A source model, by name or path: print its card.")
+        str | None, typer.Argument(help="A source model, by name or path: describe it.")
     ] = None,
     own_modules: Own = None,
+    as_json: Annotated[bool, Option("--json", help="Print the whole card, as JSON.")] = False,
 ) -> None:
-    """List the source models and which is best for what, or print the card of one.
+    """List the source models and which is best for what, or describe one from its card.
 
     Example: ssml models learned-sdr
     """
@@ -57,7 +65,7 @@ def models(
     if name in CLASSICAL:
         print(_line(name, CLASSICAL[name]))
     elif name is not None:
-        _print_card(name)
+        _print_card(name, as_json)
     else:
         for classical, description in CLASSICAL.items():
             print(_line(classical, description))
@@ -88,19 +96,42 @@ def _card_line(file: Path) -> str:
         return f"{file}: without a card that can be read"
 
 
-def _print_card(name: str) -> None:
+def _print_card(name: str, as_json: bool) -> None:
     from ssml.iva import checkpoint
     from ssml.separation.models import find_model
 
     path = find_model(resolve(name))
     trained = checkpoint.load(path)
+    card = trained.card
+    if as_json:
+        print(json.dumps(card, indent=2, sort_keys=True))
+        return
+    print(f"{path}: {_card_line(path)}")
     print(f"trained values: {checkpoint.parameters(trained.network)}")
-    print(json.dumps(trained.card, indent=2, sort_keys=True))
+    for title, keys in CARD.items():
+        known = [
+            _value(card[key]) if key == title else f"{key} {_value(card[key])}"
+            for key in keys
+            if card.get(key) is not None
+        ]
+        if known:
+            print(f"{title}: {', '.join(known)}")
+    for limit in card.get("limits", []):
+        print(f"limit: {limit}")
     tested = path.with_suffix(".csv")
     if tested.is_file():
         print("tested, mean and 95 % interval over mixtures:")
         for row in read_table(tested):
             print(f"  {_result_line(row)}")
+
+
+def _value(value: Any) -> str:
+    """A card's value in words."""
+    if isinstance(value, dict):
+        first = [str(value["name"])] if "name" in value else []
+        rest = [f"{key} {_value(one)}" for key, one in value.items() if key != "name"]
+        return " ".join(first + rest)
+    return " to ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _result_line(row: dict[str, str]) -> str:

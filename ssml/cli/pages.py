@@ -47,7 +47,7 @@ def demo(
 
     separator = Separator(fs=16000)
     target = recordings.Target(out, force=True)
-    done = recordings.separate_file(samples.MIXTURE, target, lambda fs, channels: separator)
+    done = recordings.separate_file(samples.MIXTURE, target, lambda fs: separator)
     assert done is not None  # nothing is skipped
     ref, _ = read_audio(samples.REFERENCES)
     mix, _ = read_audio(samples.MIXTURE)

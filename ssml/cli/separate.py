@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -250,34 +249,26 @@ def _plotter() -> Callable[[Any], bytes]:
     return draw
 
 
-def _separators(model: str, device: str, options: dict[str, Any]) -> Callable[[int, int], Any]:
-    """A function (rate in Hz, channels) -> one Separator for each rate."""
+def _separators(model: str, device: str, options: dict[str, Any]) -> Callable[[int], Any]:
+    """A function that returns one Separator for each rate in Hz."""
     from ssml.separation.separator import Separator
 
     built: dict[int, Separator] = {}
 
-    def separator(fs: int, channels: int) -> Separator:
+    def separator(fs: int) -> Separator:
         if fs not in built:
             built[fs] = Separator(model, fs=fs, device=device, **options)
         return built[fs]
 
-    separator(names.RATE, sys.maxsize)  # wrong options are errors before any file is opened
+    separator(names.RATE)  # wrong options are errors before any file is opened
     return separator
 
 
 def _device(name: str) -> str:
-    import torch
-
     from ssml.iva import checkpoint
+    from ssml.separation.inputs import place_on
 
-    if name == "auto":
-        return str(checkpoint.device())
-    try:
-        torch.empty(0, device=name)
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"--device {name}: cannot be used ({reason})") from error
-    return name
+    return str(checkpoint.device()) if name == "auto" else str(place_on(name).device)
 
 
 def _summary(one: dict[str, Any]) -> str:

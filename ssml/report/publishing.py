@@ -1,13 +1,13 @@
 """What a finished run has for docs/results/: its tables as rows, and where they come from."""
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
 from ssml.config import layout
 from ssml.files import io
+from ssml.files.versions import installed
 
 from . import claims, compare, conditions
 from .results import Results
@@ -60,13 +60,9 @@ def surroundings(found: Results) -> str:
 
 def versions(recogniser: str) -> str:
     """Those of the packages that numbers depend on, where installed."""
-    found = [f"Python {platform.python_version()}"]
-    for package in (*VERSIONS, recogniser):
-        try:
-            found.append(f"{package} {version(package)}")
-        except (PackageNotFoundError, ValueError):
-            continue
-    return ", ".join(found)
+    known = {package: installed(package) for package in (*VERSIONS, recogniser) if package}
+    found = [f"{package} {number}" for package, number in known.items() if number]
+    return ", ".join([f"Python {platform.python_version()}", *found])
 
 
 def evidence(found: Results) -> Rows:

@@ -106,7 +106,7 @@ class Take(NamedTuple):
 def separate_file(
     path: Path,
     target: Target,
-    separator: Callable[[int, int], Separator],
+    separator: Callable[[int], Separator],
     sources: int | None = None,
     block: float | None = None,
     keep: Sequence[Path] = (),
@@ -115,7 +115,7 @@ def separate_file(
 ) -> dict[str, Any] | None:
     """Separate one recording; return a summary as plain data, or None where it is skipped.
 
-    `separator(fs, channels)` returns the separator for recordings of `fs` Hz. Channels that hear
+    `separator(fs)` returns the separator for recordings of `fs` Hz. Channels that hear
     nothing are left out. Outputs have the recording's rate, length and level. WAV is 32-bit float.
     FLAC is 24-bit: where a sample would clip, all outputs are scaled by one factor, the summary's
     `gain`. block: in s; None: as long as memory allows, at most `BLOCK`. Files in `keep` are never
@@ -126,7 +126,7 @@ def separate_file(
     take, stopwatch = take or Take(), Stopwatch()
     with _naming(path), clock.announcing(_announce), ExitStack() as stack:
         file = stack.enter_context(open_recording([path, *take.joined], take.channels))
-        stated, asked = file.channels, separator(file.fs, file.channels)
+        stated, asked = file.channels, separator(file.fs)
         found = survey(file, sources, take.mic)
         outputs = [target.path(path, k) for k in range(sources or file.channels)]
         if take.skip and all(output.exists() for output in outputs):

@@ -105,7 +105,7 @@ def test_recordings_that_cannot_be_separated(capsys, shape, message):
         (["talk.wav", "out", "--mic", "3"], "talk.wav: --mic 3, but there are 2 channels"),
         (["talk.wav", "out", "--block", "0"], "--block: 0.0 s is not"),
         (["talk.wav", "out", "--block", "nan"], "--block: nan s is not"),
-        (["talk.wav", "out", "--device", "abacus"], "--device abacus: cannot be used"),
+        (["talk.wav", "out", "--device", "abacus"], "--device: abacus cannot be used"),
         (["talk.wav", "out", "--format", "mp3"], "'mp3' is not one of"),
         (["talk.wav", "out", "--loud"], "No such option: --loud"),
     ],

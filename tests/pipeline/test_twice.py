@@ -62,5 +62,6 @@ def test_shards_of_another_size_hold_the_same(finished_small, tmp_path, size):
 
 def scenes(project: Project, name: str) -> str:
     return "".join(
-        path.read_text() for path in sorted((project.folder / f"data/scenes/{name}").glob("*.jsonl"))
+        path.read_text()
+        for path in sorted((project.folder / f"data/scenes/{name}").glob("*.jsonl"))
     )

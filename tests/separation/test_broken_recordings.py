@@ -66,5 +66,5 @@ def test_an_odd_recording_gives_finite_files_that_add_up(change, format, tmp_pat
     assert np.abs(total - mix).max() <= 1e-3 * max(np.abs(mix).max(), 1e-9)
 
 
-def separator(fs: int, channels: int) -> Separator:
+def separator(fs: int) -> Separator:
     return Separator(fs=fs, iterations=5)
