@@ -71,7 +71,7 @@ HEARD = METHODS if PARAMS.transcribe.methods == "all" else list(PARAMS.transcrib
 HEARD = [*HEARD, layout.MIXTURE, layout.REFERENCE] if PARAMS.transcribe.mixtures else []
 LIBRISPEECH = PARAMS.corpus.source == "librispeech"
 LISTED = (PARAMS.corpus.librispeech.utterances or []) if LIBRISPEECH else []
-TRAINING = [*layout.training(PARAMS), *layout.shards(PARAMS, PARAMS.train.dev)]
+TRAINING = [*layout.training(PARAMS), *layout.validation(PARAMS)]
 DRAWN = PARAMS.drawn
 
 

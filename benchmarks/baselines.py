@@ -42,7 +42,7 @@ RULES = {"laplace": ("iss-6-sweeps", "ip2"), "gauss": ("iss-6-sweeps", "ip2"), "
 def mixtures(params: Params, K: int, count: int, first: int = 0) -> Iterator[tuple[Any, Any]]:
     """Mixtures (K, N) of K validation speakers, and the sources' images (K, N), float32."""
     name, n = f"validation{K}", SECONDS * params.fs
-    chosen = params.scenes.sets[params.train.dev].model_copy(
+    chosen = params.scenes.sets[params.train.validation[0]].model_copy(
         update={"speakers": K, "mixtures": first + count, "seconds": (SECONDS, SECONDS)}
     )
     drawn = params.scenes.model_copy(update={"sets": {**params.scenes.sets, name: chosen}})

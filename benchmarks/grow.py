@@ -106,7 +106,9 @@ def checkout(folder: Path, shards: int, methods: int) -> Params:
 def results(params: Params) -> Iterator[Path]:
     """Every file that the stages make, those before come first."""
     yield layout.MANIFEST
-    for name in dict.fromkeys((params.train.train, params.train.dev, *params.separate.sets)):
+    for name in dict.fromkeys(
+        (params.train.train, *params.train.validation, *params.separate.sets)
+    ):
         yield from layout.shards(params, name, layout.scenes)
         yield from layout.shards(params, name)
     yield from layout.training(params)

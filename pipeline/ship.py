@@ -67,6 +67,7 @@ def about(params: Params, variant: str, card: dict[str, Any]) -> dict[str, Any]:
     pool = [one for one in corpora.read_manifest(layout.MANIFEST) if one.split == chosen.split]
     speakers = len({one.speaker for one in pool})
     low, high = card["iterations"]
+    talkers = " or ".join(map(str, params.talkers))
     name = card["network"]["name"]
     needed = [f"Needs own code that is not in the package: {name}."] if own.is_own(name) else []
     return {
@@ -80,7 +81,7 @@ def about(params: Params, variant: str, card: dict[str, Any]) -> dict[str, Any]:
         "limits": [
             "Works at 16 kHz: its outputs hold nothing above 8 kHz, whatever the rate of the "
             "recording.",
-            f"Trained on {chosen.speakers} simultaneous speakers at as many microphones, "
+            f"Trained on {talkers} simultaneous speakers at as many microphones, "
             f"{speakers} speakers in all, read or synthetic speech.",
             f"Trained in simulated rooms, T60 {scenes.t60[0]:g} to {scenes.t60[1]:g} s, noise "
             f"{drawn.snr[0]:g} to {drawn.snr[1]:g} dB below; speakers stand still.",

@@ -188,7 +188,7 @@ def trainings(params: Params, cards: Cards) -> dict[str, str]:
 
 def log_training_data(params: Params, cards: Cards, trained: dict[str, str]) -> None:
     """Log the training data, with the digest in the model's card, to the run of each training."""
-    name = f"{params.train.train} and {params.train.dev}"
+    name = " and ".join([params.train.train, *params.train.validation])
     folder = str(layout.training(params)[0].parent.parent)
     for variant, id in trained.items():
         data = {"name": name, "digest": cards[variant]["data"], "source": folder}
@@ -213,11 +213,10 @@ def contents(files: list[Path]) -> str:
 
 def register(params: Params, rows: list[tables.Row], trained: dict[str, str]) -> None:
     """Register the learned model with the highest SI-SDR on the sets of the training's size."""
-    speakers = params.scenes.sets[params.train.train].speakers
     scores = [
         (row.si_sdr.mean, row)
         for row in rows
-        if row.model in trained and row.speakers == speakers and row.si_sdr
+        if row.model in trained and row.speakers in params.talkers and row.si_sdr
     ]
     scores = [(score, row) for score, row in scores if np.isfinite(score)]
     if not scores:

@@ -42,7 +42,7 @@ def main() -> None:
     variant, count = params.train.variants[arguments.variant], params.train.devices
     distributed.check(count)
     known = params.scenes.sets[params.train.train]
-    paths = [*layout.training(params), *layout.shards(params, params.train.dev)]
+    paths = [*layout.training(params), *layout.validation(params)]
     facts = {
         **variant.model_dump(mode="json"),
         "rooms" if params.train.redraw else "mixtures": known.mixtures,
@@ -63,7 +63,7 @@ def train(share: Share, params: Params, name: str, facts: dict[str, Any]) -> Non
     distributed.repeatable()
     variant = params.train.variants[name]
     known, draw = supply(params)
-    dev = ShardReader(layout.shards(params, params.train.dev), params.fs)
+    dev = ShardReader(layout.validation(params), params.fs)
     start = layout.start(params, name)
     begin = checkpoint.read_tensors(start) if start else None
     # other mixtures than the model had that it starts from

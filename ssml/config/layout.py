@@ -60,6 +60,11 @@ def training(params: Params) -> list[Path]:
     return shards(params, params.train.train, responses if params.train.redraw else mixtures)
 
 
+def validation(params: Params) -> list[Path]:
+    """Every shard that trainings are validated on."""
+    return [path for name in params.train.validation for path in shards(params, name)]
+
+
 def checkpoint(variant: str) -> Path:
     """The state from which a training resumes; neither tracked nor versioned."""
     return Path(f"checkpoints/{variant}.safetensors")
@@ -170,7 +175,9 @@ MADE: dict[str, Callable[..., Path]] = {
 def results(params: Params) -> list[Path]:
     """What those stages make by `params`, as far as it is there."""
     sets, variants = params.separate.sets, params.train.variants
-    drawn = dict.fromkeys((*sets, params.train.train, params.train.dev) if variants else sets)
+    drawn = dict.fromkeys(
+        (*sets, params.train.train, *params.train.validation) if variants else sets
+    )
     kinds = (scenes, mixtures, responses)
     parts = [path for name in drawn for kind in kinds for path in shards(params, name, kind)]
     heard = [*params.separate.methods, MIXTURE, REFERENCE]

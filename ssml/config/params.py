@@ -50,6 +50,12 @@ class Params(Section):
         return [chosen, self.mix.noise, self.train.redraw.model_dump(mode="json")]
 
     @property
+    def talkers(self) -> list[int]:
+        """How many talk in the training's mixtures: one number, or several."""
+        drawn = self.train.redraw.talkers if self.train.redraw else []
+        return sorted({*drawn}) or [self.scenes.sets[self.train.train].speakers]
+
+    @property
     def own(self) -> dict[str, str]:
         """Key -> `module:name` of every own network, loss, source model and corpus."""
         named = {"corpus.source": self.corpus.source}
@@ -81,20 +87,28 @@ class Params(Section):
                 raise ValueError(f"{key}: no '{name}' among {', '.join(sorted(names))}")
 
         check("train.train", self.train.train, known)
-        check("train.dev", self.train.dev, known)
+        for name in self.train.validation:
+            check("train.dev", name, known)
         for name in self.separate.sets:
             check("separate.sets", name, known)
         rooms = self.scenes.measured
         for name, chosen in known.items():
             if chosen.measured:
                 check(f"scenes.sets.{name}.measured", chosen.measured, rooms)
-        for key, name in (("train", self.train.train), ("dev", self.train.dev)):
+        named = [("train", self.train.train), *(("dev", name) for name in self.train.validation)]
+        for key, name in named:
             measured = known[name].measured
             if measured and not rooms[measured].training:
                 raise ValueError(
                     f"train.{key}: '{name}' is of the measured room '{measured}', which is kept "
                     f"for tests; name another set, or set scenes.measured.{measured}.training"
                 )
+        at_most = known[self.train.train].speakers
+        if max(self.talkers) > at_most:
+            raise ValueError(
+                f"train.redraw.talkers: {max(self.talkers)} are more than the {at_most} speakers "
+                f"of '{self.train.train}'; raise scenes.sets.{self.train.train}.speakers"
+            )
         if len({*self.separate.sets}) < len(self.separate.sets):
             raise ValueError("separate.sets: a set stands there twice; remove one")
         variants, devices = self.train.variants, self.train.devices

@@ -16,10 +16,9 @@ from .fields import (
     Natural,
     NotNegative,
     Positive,
-    PositiveRange,
-    Range,
     Section,
 )
+from .mixtures import RedrawParams
 from .names import (
     BOUND_NAMES,
     CORPUS_NAMES,
@@ -99,6 +98,8 @@ class VariantParams(Section):
     """weight of the loss half way through the iterations"""
     divergence: NotNegative = 0
     """weight of the Itakura-Saito divergence between the sources' powers and the inverse weights"""
+    above: NotNegative = 0
+    """the loss and the validation leave out what lies below, Hz"""
     batch: Count
     """cuts of mixtures in a step"""
     seconds: Positive
@@ -139,26 +140,13 @@ class VariantParams(Section):
         return network
 
 
-class RedrawParams(Section):
-    """Only the rooms of the training set: all else is drawn anew at each step, as it says here."""
-
-    level: Range
-    """of each later speaker against the first, on the reverberant images, dB"""
-    snr: Range
-    """of the mixture against the noise, dB"""
-    speed: PositiveRange
-    """of a speaker: pitch and formants change with it"""
-    tone: NotNegative
-    """of a speaker: each octave louder or softer by up to so, dB"""
-
-
 class TrainParams(Section):
     train: Name
     """set of `scenes.sets` to train on"""
     redraw: RedrawParams | None
     """draw new mixtures in stored rooms; null: cut stored mixtures"""
-    dev: Name
-    """set to validate on"""
+    dev: Name | Annotated[list[Name], Field(min_length=1)]
+    """set to validate on, or several"""
     devices: Count
     """processes that share each batch, on a GPU each where there are GPUs"""
     threads: Count
@@ -167,6 +155,11 @@ class TrainParams(Section):
     """each training is done once for each"""
     variants: dict[Name, VariantParams]
     """trainings, by the name of what they make; {}: none"""
+
+    @property
+    def validation(self) -> list[str]:
+        """The sets to validate on."""
+        return [self.dev] if isinstance(self.dev, str) else self.dev
 
 
 class MethodParams(Section):

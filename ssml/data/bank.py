@@ -17,13 +17,13 @@ import numpy as np
 import soxr
 from scipy import fft
 
-from ssml.config.mixtures import SetParams
-from ssml.config.sections import RedrawParams
+from ssml.config.mixtures import RedrawParams, SetParams
 from ssml.files.errors import UserError
 from ssml.files.provenance import generator
 
-from . import mixing, scenes
+from . import disturbances, mixing, scenes
 from .corpora import Utterance, load
+from .noise import at_microphones
 from .shards import Batch, Tar, latest_cut, positions, turn
 
 KEPT = 1024  # utterances whose audio stays in memory
@@ -79,18 +79,36 @@ class Bank:
             ) from error
         return Room(responses, np.array(tar.json(key)["mics"]))
 
-    def draw(self, position: int, n_samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Mixture (M, N) and references (K, N) at `position`: a function of seed and position.
+    def talkers(self, step: int, seed: int) -> int:
+        """How many talk in the mixtures of a step."""
+        chosen = self.redraw.talkers or [self.chosen.speakers]
+        return int(generator(seed, "talkers", step).choice(chosen))
 
-        Raises `UserError` where a recording is silent, or all that a speaker says in it.
+    def draw(
+        self, position: int, n_samples: int, seed: int, K: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mixture (K, N) and references (K, N) at `position`: a function of seed and position.
+
+        K: number of talkers, and of microphones; None: all that the room has. Raises `UserError`
+        where a recording is silent, or all that a speaker says in it.
         """
         room = self.room(turn(position, len(self), seed))
         rng = generator(seed, "draw", position)
         order = rng.permutation(len(room.mics))
         responses, mics = room.responses[:, order], room.mics[order]
         voices = generator(seed, "voices", position)
+        others = generator(seed, "disturbances", position)
+        spare = None
+        if K is not None and len(responses) > K:
+            places = others.permutation(len(responses))
+            spare = responses[places[K], :K]
+            responses, mics = responses[places[:K], :K], mics[:K]
+        shares = self.redraw.disturbances
+        pauses = shares is not None and others.random() < shares.pause
         for _ in range(TRIES):
-            picks, images = self._images(responses, n_samples, rng, voices)
+            picks, images = self._images(
+                responses, n_samples, rng, voices, others if pauses else None
+            )
             silent = mixing.silent(images)
             if not len(silent):
                 break
@@ -101,9 +119,19 @@ class Bank:
             )
         levels = (0.0, *rng.uniform(*self.redraw.level, len(images) - 1))
         snr = rng.uniform(*self.redraw.snr)
-        noise = self.noise, self.chosen.split
-        mixed = mixing.mix_at(images, levels, snr, *noise, mics, rng, self.fs)
-        return mixed.images.sum(0) + mixed.noise, mixed.images[:, 0]
+        other = disturbances.noise(shares, spare, self.fs, others) if shares else None
+
+        def noise(speech: np.ndarray) -> np.ndarray:
+            if other is not None:
+                return other(speech, len(mics))
+            return at_microphones(self.noise, self.chosen.split, mics, speech, rng, self.fs)
+
+        mixed = mixing.mix_at(images, levels, snr, noise)
+        mix, ref = mixed.images.sum(0) + mixed.noise, mixed.images[:, 0]
+        if shares is None:
+            return mix, ref
+        level = float(np.sqrt(np.mean(ref.sum(0) ** 2)))
+        return disturbances.disturb(mix, ref, level, shares, self.fs, others)
 
     def _images(
         self,
@@ -111,12 +139,14 @@ class Bank:
         n_samples: int,
         rng: np.random.Generator,
         voices: np.random.Generator,
+        pauses: np.random.Generator | None,
     ) -> tuple[list[Utterance], np.ndarray]:
         """Random utterances of random speakers, and the images (K, M, N) of parts of them.
 
-        Speakers, utterances and parts are drawn from `rng`, speed and tone from `voices`.
+        Speakers, utterances and parts are drawn from `rng`, speed and tone from `voices`, the pause
+        of the last speaker from `pauses`; None: no pause.
         """
-        picks = scenes.pick(self.pool, self.chosen.speakers, rng)
+        picks = scenes.pick(self.pool, len(responses), rng)
         # no utterance becomes shorter than the least length of the set
         least = self.chosen.seconds[0] * self.fs
         speeds = voices.uniform(*self.redraw.speed, len(picks))
@@ -133,6 +163,8 @@ class Bank:
             bounds = first + start - before, min(first + start + n_samples, stop)
             part = at_speed(self.speech(pick), speed, *bounds)
             dry[k, : len(part)] = part
+        if pauses is not None:
+            disturbances.pause(dry, before, pauses)
         tone = voices.uniform(-self.redraw.tone, self.redraw.tone, (len(picks), OCTAVES))
         return picks, mixing.convolve(colour(dry, tone, self.fs), responses, before)
 
@@ -168,7 +200,15 @@ def colour(dry: np.ndarray, tone: np.ndarray, fs: int) -> np.ndarray:
 def draw_batch(
     bank: Bank, step: int, size: int, n_samples: int, seed: int, rank: int = 0, ranks: int = 1
 ) -> Batch:
-    """Batch number `step`, or one process's part of it: each room once an epoch, new speech."""
-    drawn = [bank.draw(p, n_samples, seed) for p in positions(step, size, rank, ranks)]
+    """Batch number `step`, or one process's part of it: each room once an epoch, new speech.
+
+    `size` mixtures of the fewest talkers that are drawn; of more talkers so many fewer that a step
+    costs about the same.
+    """
+    K = bank.talkers(step, seed)
+    fewest = min(bank.redraw.talkers, default=K)
+    places = positions(step, size, rank, ranks)
+    places = places[: max(len(places) * fewest // K, 1)]
+    drawn = [bank.draw(place, n_samples, seed, K) for place in places]
     mix, ref = zip(*drawn, strict=True)
     return Batch(np.stack(mix).astype(np.float32), np.stack(ref).astype(np.float32))

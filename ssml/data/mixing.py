@@ -1,12 +1,10 @@
 """Speech and room responses -> images at the microphones, levels and noise: a mixture."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy import fft
-
-from . import noise
 
 PEAK = 0.9  # of full scale, of the loudest sample of a mixture and its references
 
@@ -41,22 +39,18 @@ def mix_at(
     images: np.ndarray,
     levels: Sequence[float],
     snr: float,
-    kind: str,
-    split: str,
-    mics: np.ndarray,
-    rng: np.random.Generator,
-    fs: int,
+    noise: Callable[[np.ndarray], np.ndarray],
 ) -> ImagesAndNoise:
     """Images (K, M, N), none of them silent, at `levels` in dB against the first, with noise.
 
-    Levels and `snr` in dB hold at the reference microphone. kind, split: of the noise, see
-    `noise.at_microphones`.
+    Levels and `snr` in dB hold at the reference microphone. noise: what they sum to there (N,) ->
+    a field (M, N) of any level.
     """
     energy = np.mean(images[:, 0] ** 2, axis=-1)
     gains = np.sqrt(energy[0] / energy) * 10 ** (np.asarray(levels) / 20)
     images = images * gains[:, None, None]
     speech = images.sum(0)
-    field = noise.at_microphones(kind, split, mics, speech[0], rng, fs)
+    field = noise(speech[0])
     wanted = np.mean(speech[0] ** 2) * 10 ** (-snr / 10)
     field = field * np.sqrt(wanted / max(np.mean(field[0] ** 2), 1e-30))
     scale = PEAK / max(np.abs(speech + field).max(), np.abs(images[:, 0]).max())

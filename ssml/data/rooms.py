@@ -15,13 +15,16 @@ from ssml.config.mixtures import MixParams, ScenesParams
 from ssml.files.errors import UserError
 from ssml.files.provenance import generator
 
-from . import measured
+from . import measured, varied
 from .corpora import Utterance, load
 from .mixing import convolve, mix_at, silent
+from .noise import at_microphones
 from .scenes import Scene
 from .shards import StoredMixture
+from .varied import Walls
 
 EARLY = 0.05  # s after the direct sound
+WALLS = ("west", "east", "south", "north", "floor", "ceiling")
 ONSET = 20  # dB below the peak: where a response begins (ISO 3382-1)
 pra.constants.set("num_threads", 1)  # the workflow runs as many processes as there are cores
 
@@ -48,6 +51,8 @@ class Rendered:
 
 def respond(scene: Scene, params: ScenesParams, max_order: int, fs: int) -> np.ndarray:
     """Responses (K, M, L) of a scene: measured ones, or by the image source method."""
+    if scene.walls is not None:
+        return varied.recorded(_varied(scene, scene.walls, fs, max_order), scene.walls)
     if scene.measured is None:
         return by_speaker(responses(scene, fs, max_order))
     return measured.responses(scene.measured, params.measured[scene.measured.room], fs)
@@ -76,6 +81,31 @@ def responses(scene: Scene, fs: int, max_order: int) -> list[list[np.ndarray]]:
     room.add_microphone_array(np.array(scene.mics).T)
     room.compute_rir()
     return room.rir  # type: ignore[return-value]
+
+
+def _varied(scene: Scene, walls: Walls, fs: int, max_order: int) -> np.ndarray:
+    """Responses (K, M, L) of a room whose walls differ, with talkers who face somewhere."""
+    bands = list(varied.OCTAVES)
+    materials = {
+        wall: pra.Material({"coeffs": list(coefficients), "center_freqs": bands})
+        for wall, coefficients in zip(WALLS, walls.absorption, strict=True)
+    }
+    room = pra.ShoeBox(
+        scene.room,
+        fs=fs,
+        materials=materials,
+        max_order=max_order,
+        air_absorption=True,
+        use_rand_ism=walls.jitter > 0,
+        max_rand_disp=walls.jitter,
+    )
+    for position, facing in zip(scene.speakers, walls.facing, strict=True):
+        pattern = pra.directivities.CardioidFamily(np.array(facing), p=1 - walls.focus)
+        room.add_source(position, directivity=pattern)
+    room.add_microphone_array(np.array(scene.mics).T)
+    pra.random.seed(walls.seed)
+    room.compute_rir()
+    return by_speaker(room.rir)  # type: ignore[arg-type]
 
 
 def by_speaker(rir: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
@@ -123,8 +153,12 @@ def record(
         )
     rng = generator(seed, "noise", scene.id)
     mics = np.array(scene.mics)
-    noise = params.noise, scene.split
-    mixed = mix_at(images, scene.levels, scene.snr, *noise, mics, rng, fs)
+    mixed = mix_at(
+        images,
+        scene.levels,
+        scene.snr,
+        lambda speech: at_microphones(params.noise, scene.split, mics, speech, rng, fs),
+    )
     mean = float(np.mean([t60(h, fs) for h in response[:, 0]]))
     return Rendered(mixed.images, mixed.noise, near * mixed.gains[:, None], round(mean, 4))
 

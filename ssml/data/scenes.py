@@ -17,9 +17,10 @@ from ssml.files.errors import UserError
 from ssml.files.io import read_lines
 from ssml.files.provenance import generator
 
-from . import measured
+from . import measured, varied
 from .corpora import Utterance
 from .measured import Placement
+from .varied import Walls
 
 Point = tuple[float, float, float]
 WALL = 0.2  # m, least distance of speakers and microphones from the walls
@@ -45,9 +46,12 @@ class Scene:
     levels: tuple[float, ...]  # against the first speaker, on the reverberant images
     snr: float
     measured: Placement | None = None
+    walls: Walls | None = None  # of a simulated room that is less of a shoebox
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"measured": self.measured and self.measured._asdict()}
+        fields = asdict(self) | {"measured": self.measured and self.measured._asdict()}
+        del fields["walls"]
+        return fields | ({"walls": self.walls._asdict()} if self.walls else {})
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> "Scene":
@@ -56,6 +60,10 @@ class Scene:
         fields |= {k: tuple(tuple(inner) for inner in fields[k]) for k in nested}
         if fields.get("measured") is not None:
             fields["measured"] = Placement(**_tuples(fields["measured"]))
+        if fields.get("walls") is not None:
+            walls = _tuples(fields["walls"])
+            walls |= {k: tuple(map(tuple, walls[k])) for k in ("absorption", "facing")}
+            fields["walls"] = Walls(**walls)
         return Scene(**fields)
 
 
@@ -108,17 +116,22 @@ def draw(
         known = params.measured[chosen.measured]
         placed, mics = measured.place(chosen.measured, known, chosen.speakers, rng)
         where: dict[str, Any] = {"room": None, "speakers": (), "measured": placed}
+    elif (other := generator(seed, "varied", id)).random() < chosen.varied:
+        room, mics, speakers = placed = varied.place(id, chosen.speakers, other)
+        t60, walls = varied.walls(placed, other)
+        where = {"room": _point(room), "speakers": tuple(map(_point, speakers))}
+        where |= {"t60": t60, "walls": walls}
     else:
         room, mics, speakers = _place(params, chosen.speakers, rng, id)
         where = {"room": _point(room), "speakers": tuple(map(_point, speakers))}
     levels = (0.0, *rng.uniform(*params.level, chosen.speakers - 1))
+    nominal = None if chosen.measured else round(rng.uniform(*params.t60), 4)
     return Scene(
         id=id,
         split=chosen.split,
         n_samples=n_samples,
-        t60=None if chosen.measured else round(rng.uniform(*params.t60), 4),
         mics=tuple(map(_point, mics)),
-        **where,
+        **{"t60": nominal, **where},
         utterances=tuple(pick.utterance for pick in picks),
         cuts=cuts,
         levels=tuple(round(float(level), 3) for level in levels),

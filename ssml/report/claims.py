@@ -80,15 +80,16 @@ def better(results: Results) -> Claim:
 def more_speakers(results: Results) -> Claim:
     """Claim 2: unchanged on sets with more speakers than the training had."""
     report = results.params.report
-    trained = results.speakers(results.params.train.train)
-    larger = [test_set for test_set in results.sets if results.speakers(test_set) > trained]
+    most = max(results.params.talkers)
+    larger = [test_set for test_set in results.sets if results.speakers(test_set) > most]
+    trained = " and ".join(map(str, results.params.talkers))
     return Claim(
         f"Trained on {trained} speakers only, it carries over to more, unchanged.",
         [
             si_sdr(results, test_set, report.learned_sdr, best_classical(results, test_set))
             for test_set in larger
         ]
-        or [_no_set(f"with more than {trained} speakers")],
+        or [_no_set(f"with more than {most} speakers")],
     )
 
 
@@ -253,8 +254,8 @@ def _lowest_wer(results: Results, test_set: str) -> list[Evidence]:
 
 def _sets_like_training(results: Results) -> list[str]:
     """The sets with as many speakers as the training set."""
-    trained = results.speakers(results.params.train.train)
-    return [test_set for test_set in results.sets if results.speakers(test_set) == trained]
+    trained = results.params.talkers
+    return [test_set for test_set in results.sets if results.speakers(test_set) in trained]
 
 
 def _no_set(which: str) -> Evidence:

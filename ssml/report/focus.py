@@ -8,8 +8,8 @@ MOST = 5  # methods that a figure draws in full
 
 def main_set(results: Results) -> str:
     """The first set with as many speakers as the training set, else the first set."""
-    trained = results.speakers(results.params.train.train)
-    alike = [name for name in results.sets if results.speakers(name) == trained]
+    trained = results.params.talkers
+    alike = [name for name in results.sets if results.speakers(name) in trained]
     return (alike or results.sets)[0]
 
 

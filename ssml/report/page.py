@@ -197,7 +197,7 @@ def _facts(params: Params) -> list[tuple[str, str]]:
     low, high = params.scenes.t60
     return [
         ("Corpus", params.corpus.source),
-        ("Training", f"{trained.mixtures} mixtures of {trained.speakers} speakers"),
+        ("Training", f"{trained.mixtures} mixtures of {_list(params.talkers)} speakers"),
         ("Simulated rooms", f"nominal T60 {low:g} to {high:g} s; measured: beside each set"),
         ("Noise", params.mix.noise),
         ("Iterations", ", ".join(map(str, iterations))),

@@ -71,7 +71,7 @@ class Trainer:
     def cost(self, batch: Batch, iterations: Iterations) -> Tensor:
         """Mean permutation-invariant loss of a batch after `iterations`."""
         mix, ref = (torch.from_numpy(audio).to(self.device) for audio in batch)
-        return unrolled.cost(self.params, self.network, self.stft, mix, ref, iterations)
+        return unrolled.cost(self.params, self.network, self.stft, mix, ref, iterations, self.fs)
 
     def learning_rate(self, step: int) -> float:
         """Linear warm-up, then constant; over the second half linear to `decay` times lr."""
@@ -133,6 +133,9 @@ class Trainer:
             mix = torch.from_numpy(example.mix).to(self.device)
             ref = torch.from_numpy(example.reverberant).to(self.device)
             est = auxiva.separate(mix, network, self.rule, VALIDATED, self.stft)
+            est, ref = (
+                unrolled.above(x, self.params.above, self.stft, self.fs) for x in (est, ref)
+            )
             matrix = losses.si_sdr_matrix(est, ref, clamp=50)
             scores.append(-float(losses.pit(-matrix)[0]))
         return float(np.mean(scores))

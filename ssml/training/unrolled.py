@@ -1,5 +1,6 @@
 """The cost of a batch: a separation loss after the iterations that are trained through."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -40,23 +41,30 @@ def cost(
     mix: Tensor,
     ref: Tensor,
     iterations: Iterations,
+    fs: int,
 ) -> Tensor:
     """Mean permutation-invariant loss of mixtures and references, both (B, K, N); a scalar.
 
     `params.middle` times the loss half way through the iterations with a gradient is added, and
-    `params.divergence` times the mean `divergence` of the weights in them.
+    `params.divergence` times the mean `divergence` of the weights in them. What lies below
+    `params.above` Hz does not count.
     """
     X, rule, loss = stft.forward(mix), params.rule, losses.find(params.loss)
     start = None
     if iterations.before:
         with torch.no_grad():
             start = auxiva.demix(X, network, rule, iterations.before).W
-    known = Sources(ref, stft.forward(ref))
+    low = lowest(params.above, stft, fs)
+
+    def heard(Y: Tensor) -> Sources:
+        Y = Y * (torch.arange(Y.shape[-2], device=Y.device) >= low)[:, None] if low else Y
+        return Sources(stft.inverse(Y, mix.shape[-1]), Y)
+
+    S = stft.forward(ref)
+    known = heard(S) if low else Sources(ref, S)
 
     def assigned(state: auxiva.Demixing) -> tuple[Tensor, Tensor]:
-        Y = state.projected_back().Y
-        est = Sources(stft.inverse(Y, mix.shape[-1]), Y)
-        return losses.pit(loss(est, known))
+        return losses.pit(loss(heard(state.projected_back().Y), known))
 
     if not (params.middle or params.divergence):
         state = auxiva.demix(X, network, rule, iterations.derived, params.recompute, start)
@@ -67,8 +75,24 @@ def cost(
     if params.middle:
         total = total + params.middle * assigned(states[(iterations.derived + 1) // 2])[0]
     if params.divergence:
-        total = total + params.divergence * divergence(weights.given, known.spectra, order)
+        given = [U[..., low:, :] for U in weights.given]
+        total = total + params.divergence * divergence(given, S[..., low:, :], order)
     return total.mean()
+
+
+def lowest(above: float, stft: Stft, fs: int) -> int:
+    """The first bin at or over `above` Hz."""
+    return math.ceil(above * stft.n_fft / fs)
+
+
+def above(x: Tensor, hertz: float, stft: Stft, fs: int) -> Tensor:
+    """Signals (..., N) without what lies below `hertz`."""
+    low = lowest(hertz, stft, fs)
+    if not low:
+        return x
+    X = stft.forward(x)
+    X[..., :low, :] = 0
+    return stft.inverse(X, x.shape[-1])
 
 
 def divergence(weights: Sequence[Tensor], S: Tensor, order: Tensor) -> Tensor:

@@ -87,6 +87,14 @@ def broken(values, key, value):
             "glu",
             "iss.network: is module:Class, of a model at a path",
         ),
+        ("train.dev", ["dev", "dve"], "train.dev: no 'dve' among dev, test2"),
+        ("train.dev", [], "train.dev"),
+        (
+            "train.redraw.talkers",
+            [2, 3],
+            "train.redraw.talkers: 3 are more than the 2 speakers of 'train'; raise ",
+        ),
+        ("scenes.sets.dev.varied", 1.5, "scenes.sets.dev.varied: .*less than or equal to 1"),
         ("train.devices", 3, "train.devices: 3 cannot share variant 'learned-sdr's batch of 4"),
         (
             "separate.methods.learned-sdr-iss.stft",

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from ssml.config.mixtures import DisturbanceParams, RedrawParams
 from ssml.config.params import load
-from ssml.config.sections import RedrawParams
 from ssml.data import bank as module
 from ssml.data.bank import Bank, at_speed, colour, draw_batch, encode_room, heard
 from ssml.data.corpora import Utterance
@@ -67,6 +67,92 @@ def test_levels_and_noise_are_within_their_ranges(bank):
         snr = 10 * np.log10((ref.sum(1) ** 2).mean(-1) / (noise**2).mean(-1))
         assert (snr >= REDRAW.snr[0] - 0.01).all() and (snr <= REDRAW.snr[1] + 0.01).all()
         assert np.abs(mix).max() <= PEAK + 1e-6
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory, bank):
+    """A room for four, in which two, three or four talk."""
+    folder = tmp_path_factory.mktemp("large")
+    utterances = [one for spoken in bank.pool.values() for one in spoken]
+    chosen = CHOSEN.model_copy(update={"speakers": 4})
+    scenes = SCENES.model_copy(update={"sets": {"train": chosen}})
+    scene = draw("train", 0, scenes, 1, utterances, FS)
+    item = scene.id, encode_room(scene, by_speaker(responses(scene, FS, 5)))
+    write_tar(folder / "0000.tar", [item])
+    redraw = REDRAW.model_copy(update={"talkers": [2, 3, 4]})
+    found = Bank([folder / "0000.tar"], utterances, folder, "train", chosen, NOISE, redraw, FS)
+    found.speech = bank.speech
+    return found
+
+
+def test_the_number_of_talkers_is_drawn_and_a_step_costs_the_same(large):
+    shapes = {draw_batch(large, step, 4, 2000, 1).mix.shape for step in range(12)}
+    assert shapes == {(4, 2, 2000), (2, 3, 2000), (2, 4, 2000)}
+    parts = [draw_batch(large, 0, 4, 2000, 1, rank, 2).mix for rank in range(2)]
+    assert parts[0].shape == parts[1].shape and not np.array_equal(*parts)
+
+
+def test_fewer_talkers_are_any_of_the_room(large):
+    """Their order and the microphones' differ from turn to turn: levels against each other do."""
+    found = {float((large.draw(p, 2000, 1, 2)[1][0] ** 2).mean().round(6)) for p in range(6)}
+    assert len(found) == 6
+
+
+def shares(**changed):
+    none = dict.fromkeys(("pause", "offset", "hum", "wind", "band"), 0.0)
+    return DisturbanceParams(**(none | {"noises": {}} | changed))
+
+
+def disturbed(bank, monkeypatch, **changed):
+    """A mixture and its references without and with disturbances, of the same speech."""
+    drawn = []
+    for chosen in (None, shares(**changed)):
+        redraw = bank.redraw.model_copy(update={"disturbances": chosen, "snr": (60, 60)})
+        monkeypatch.setattr(bank, "redraw", redraw)
+        drawn.append(bank.draw(1, FS, 1, 2))
+    return drawn
+
+
+def octaves(x):
+    """Power of x (N,) below 100 Hz and above 5.6 kHz, and in all, in dB."""
+    power, f = np.abs(np.fft.rfft(x)) ** 2, np.fft.rfftfreq(len(x), 1 / FS)
+    parts = power[f < 100].sum(), power[f > 5600].sum(), power.sum()
+    return [10 * np.log10(part + 1e-12) for part in parts]
+
+
+@pytest.mark.parametrize("kind", ["offset", "hum", "wind"])
+def test_low_disturbances_are_in_the_mixture_alone(kind, large, monkeypatch):
+    (mix, ref), (other, same) = disturbed(large, monkeypatch, **{kind: 1.0})
+    np.testing.assert_allclose(same, ref)
+    assert octaves(other[0])[0] > octaves(mix[0])[0] + 10
+    assert not np.allclose(*(other - mix))  # of another size or phase at each microphone
+
+
+def test_a_narrow_band_is_that_of_the_references_too(large, monkeypatch):
+    (_, ref), (mix, narrow) = disturbed(large, monkeypatch, band=1.0)
+    for x in (mix[0], narrow[0]):
+        assert octaves(x)[1] < octaves(x)[2] - 40
+    assert octaves(ref[0])[1] > octaves(narrow[0])[1] + 20
+
+
+def test_one_who_pauses_is_heard_for_half_of_the_time_at_most(large, monkeypatch):
+    (_, ref), (_, paused) = disturbed(large, monkeypatch, pause=1.0)
+    heard = [(np.abs(x[:, ::50]) > 1e-3 * np.abs(x).max()).mean(-1) for x in (ref, paused)]
+    assert heard[0].min() > 0.8 and heard[1].min() < 0.6 and heard[1].max() > 0.8
+
+
+@pytest.mark.parametrize("kind", ["white", "pink", "point"])
+def test_other_noises_have_the_level_of_the_noise(kind, large, monkeypatch):
+    (mix, ref), (other, same) = disturbed(large, monkeypatch, noises={kind: 1.0})
+    noises = [x - r.sum(0) for x, r in ((mix[0], ref), (other[0], same))]
+    levels = [10 * np.log10((x**2).sum() / (ref.sum(0) ** 2).sum()) for x in noises]
+    assert levels == pytest.approx([-60, -60], abs=0.5)
+    assert not np.allclose(noises[0] / noises[0].std(), noises[1] / noises[1].std(), atol=0.1)
+
+
+def test_shares_of_noises_are_at_most_one():
+    with pytest.raises(ValueError, match="noises: their shares add up to more than 1"):
+        shares(noises={"white": 0.6, "pink": 0.6})
 
 
 def test_voices_are_heard_at_other_speeds_and_tones(bank, monkeypatch):

@@ -185,8 +185,6 @@ def test_a_full_disk_stops_a_separation_without_outputs(small_disk, tmp_path):
             separate_file(
                 tmp_path / "r.wav",
                 Target(small_disk / "out"),
-                lambda fs: Separator(
-                    iterations=1, n_fft=256, model="laplace", rule="iss"
-                ),
+                lambda fs: Separator(iterations=1, n_fft=256, model="laplace", rule="iss"),
             )
         assert not list(small_disk.rglob("*.wav"))

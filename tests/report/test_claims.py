@@ -1,9 +1,11 @@
 """The four claims turn with the data."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from ssml.config import params, sections
+from ssml.config import mixtures, params, sections
 from ssml.report import claims, results, tables
 from ssml.report.chosen import choose
 from tests.report import fake_tables as fake
@@ -39,6 +41,21 @@ def test_claims_turn_with_the_data(tmp_path, claim, change, verdict):
     base = {"si_sdr": fake.SI_SDR, "wer": fake.WER, "speed": fake.SPEED}
     found = fake.read_with(tmp_path, **{k: base[k] | v for k, v in change.items()})
     assert verdicts(found)[claim] == verdict
+
+
+def test_a_training_on_several_numbers_of_talkers_is_shown_on_larger_ones_alone(made):
+    found = made[1]
+    train = found.params.train
+    redraw = mixtures.RedrawParams(
+        level=(-5, 5), snr=(10, 30), speed=(1, 1), tone=0, talkers=[2, 3]
+    )
+    chosen = train.model_copy(update={"redraw": redraw})
+    several = replace(found, params=found.params.model_copy(update={"train": chosen}))
+    assert several.params.talkers == [2, 3]
+    claim = claims.more_speakers(several)
+    assert claim.statement.startswith("Trained on 2 and 3 speakers only")
+    assert len(claim.evidence) == 1 and "test4" in claim.evidence[0].what
+    assert {"test2", "test3"} == {*claims._sets_like_training(several)}
 
 
 def fail(root, method, count, sets=("test2", "test3", "test4")):

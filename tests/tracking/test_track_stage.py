@@ -38,7 +38,7 @@ def evaluated(folder, request, monkeypatch):
     params = fake.params.parse(values)
     fake.write(folder, params)
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
-    names = (*params.separate.sets, params.train.train, params.train.dev)
+    names = (*params.separate.sets, params.train.train, *params.train.validation)
     for path in (path for name in names for path in layout.shards(params, name)):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(str(path))

@@ -11,7 +11,7 @@ from ssml.training.unrolled import Iterations, divergence, draw_iterations
 from tests.conftest import spectrogram, speechlike
 from tests.training.test_trainer import PARAMS
 
-STFT = Stft(256, 64)
+STFT, FS = Stft(256, 64), 16000
 ORDER = torch.tensor([[1, 0]])
 
 
@@ -62,7 +62,7 @@ def test_the_divergence_is_that_of_itakura_and_saito_at_the_best_scale():
 def test_iterations_before_give_the_loss_of_all_iterations(pair, network):
     mix, ref = pair
     found = [
-        unrolled.cost(PARAMS, network, STFT, mix, ref, iterations)
+        unrolled.cost(PARAMS, network, STFT, mix, ref, iterations, FS)
         for iterations in (Iterations(0, 5), Iterations(3, 2))
     ]
     assert found[0].item() == pytest.approx(found[1].item(), rel=1e-4)
@@ -87,8 +87,23 @@ def test_all_parts_are_added(loss, pair, network):
         weights.append(network((W @ X.transpose(-3, -2)).transpose(-3, -2).abs().square())[0])
     expected = after(5)[0] + 0.5 * after(3)[0] + 2 * divergence(weights, S, after(5)[1])
     params = PARAMS.model_copy(update={"loss": loss, "middle": 0.5, "divergence": 2.0})
-    found = unrolled.cost(params, network, STFT, mix, ref, Iterations(0, 5))
+    found = unrolled.cost(params, network, STFT, mix, ref, Iterations(0, 5), FS)
     assert found.item() == pytest.approx(expected.item(), rel=1e-3)
+
+
+def test_what_lies_below_does_not_count(pair, network):
+    mix, ref = pair
+    params = PARAMS.model_copy(update={"above": 500.0, "divergence": 2.0})
+    hum = torch.cos(2 * torch.pi * 125 * torch.arange(mix.shape[-1]) / FS)
+    found = [
+        unrolled.cost(params, network, STFT, mix, ref + level * hum, Iterations(0, 2), FS).item()
+        for level in (0, 0.1)
+    ]
+    assert found[0] == pytest.approx(found[1], rel=1e-2)
+    plain = PARAMS.model_copy(update={"divergence": 2.0})
+    assert unrolled.cost(plain, network, STFT, mix, ref, Iterations(0, 2), FS).item() != found[0]
+    heard, clean = (unrolled.above(x, 500, STFT, FS)[..., 400:-400] for x in (ref + hum, ref))
+    torch.testing.assert_close(heard, clean, atol=1e-3, rtol=0)
 
 
 def test_half_of_the_steps_begin_at_the_mixture():
