@@ -18,7 +18,7 @@ class Stft:
     def __post_init__(self) -> None:
         if self.n_fft % 2 or not 0 < self.hop <= self.n_fft // 2:
             raise UserError(
-                f"stft: n_fft {self.n_fft} must be even and hop {self.hop} within 1..n_fft / 2"
+                f"n_fft: {self.n_fft} must be even, and hop {self.hop} within 1..n_fft / 2"
             )
 
     @property

@@ -129,7 +129,7 @@ class Recording:
             raise UserError(f"ends before the {self.frames} samples that it should hold")
         audio = np.concatenate(parts, -1)[:, self.kept]
         if not np.isfinite(audio).all():
-            raise UserError("holds samples that are not finite (NaN or infinite)")
+            raise UserError("holds samples that are not finite (NaN or infinite); write it again without")
         return np.ascontiguousarray(audio.T)
 
     def pieces(self) -> Iterator[np.ndarray]:
@@ -175,7 +175,7 @@ def open_recording(
         rates = {reader.fs for reader in readers}
         if len(rates) > 1:
             listed = ", ".join(f"{path} {r.fs} Hz" for path, r in zip(paths, readers, strict=True))
-            raise UserError(f"rates differ ({listed}); sox IN -r {min(rates)} OUT converts one")
+            raise UserError(f"rates differ ({listed}); sox IN -r {max(rates)} OUT converts one")
         recording = Recording(readers)
         lengths = [reader.frames for reader in readers]
         if max(lengths) > min(lengths):
@@ -185,7 +185,7 @@ def open_recording(
             )
         _take(recording, channels)
         if recording.frames == 0:
-            raise UserError("holds no samples")
+            raise UserError("holds no samples; record it again, or leave it out")
         yield recording
 
 
@@ -208,7 +208,7 @@ def _open(path: Path, stack: ExitStack) -> Reader:
     if not path.is_file():
         raise UserError("no such file")
     if path.stat().st_size == 0:
-        raise UserError("is empty")
+        raise UserError("is empty; copy it again, or leave it out")
     if path.suffix.lower() == ".raw":
         raise UserError(f"has no header that says rate and channels; {converting(path)}")
     try:

@@ -244,7 +244,7 @@ def test_bad_mixtures_are_named(change, message):
         ({"model": "lapalce"}, "model: no 'lapalce' among laplace, gauss, nmf"),
         ({"model": None}, "model: None is neither a name"),
         ({"model": "none/here.safetensors"}, "none/here.safetensors: no such model"),
-        ({"hop": 256}, "stft: n_fft 256 must be even and hop 256"),
+        ({"hop": 256}, "n_fft: 256 must be even, and hop 256"),
         ({"model": lambda power: power[..., 0]}, "model: returned weights .* for power"),
         ({"model": lambda power: -power}, "model: .* not positive and finite"),
         ({"model": lambda power: None}, "model: returned NoneType"),
