@@ -129,7 +129,7 @@ class Recording:
             raise UserError(f"ends before the {self.frames} samples that it should hold")
         audio = np.concatenate(parts, -1)[:, self.kept]
         if not np.isfinite(audio).all():
-            raise UserError("holds samples that are not finite (NaN or infinite); write it again without")
+            raise UserError("holds samples that are not finite (NaN or infinite); replace them")
         return np.ascontiguousarray(audio.T)
 
     def pieces(self) -> Iterator[np.ndarray]:

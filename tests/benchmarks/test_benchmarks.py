@@ -6,8 +6,9 @@ import math
 
 import pytest
 
-from benchmarks import defaults, separate, train
-from ssml.files.io import read_table
+from benchmarks import defaults, seeds, separate, train
+from ssml.config.params import load
+from ssml.files.io import read_table, write_json
 from tests.conftest import ROOT
 from tests.project import copied
 
@@ -52,6 +53,23 @@ def test_defaults(librispeech, monkeypatch, tmp_path):
     assert {(row["model"], row["rule"], row["iterations"]) for row in others} >= {
         ("laplace", "iss", "1"), ("nmf", "ip2", "3"), ("learned-sdr", "iss-6-sweeps", "3")
     }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_seeds(finished, monkeypatch, tmp_path):
+    """A finished run is read; one that is missing is a clone with its own seed."""
+    monkeypatch.setattr("sys.argv", ["seeds", str(tmp_path), "--seeds", "7"])
+    monkeypatch.setattr(seeds, "TABLE", tmp_path / "t.csv")
+    copied(finished, tmp_path / "7")
+    write_json(tmp_path / "7/time.json", {"wall": 120.0, "processor": 200.0})
+    seeds.main()
+    (row,) = read_table(tmp_path / "t.csv")
+    assert row["seed"] == "7" and row["minutes on two cores"] == "2"
+    assert {row[f"claim {n}"] for n in range(1, 5)} <= {"shown", "open", "refuted"}
+    assert " dB [" in row["over the best classical method, test2"]
+    seeds.clone(tmp_path / "8", 8)
+    params = load(tmp_path / "8/params.yaml")
+    assert params.seed == 8 and params.train.seeds == [8]
 
 
 def test_a_copy_in_memory_moves_a_gigabyte_a_second_at_least():
