@@ -115,11 +115,11 @@ def finished(shared):
 
 @pytest.fixture(scope="session")
 def finished_small(shared):
-    """The smaller project that is killed, made once a test run by one worker."""
+    """The smaller project that is killed, made once a test run by DVC."""
     from tests import killing, project
 
     def make(folder):
-        killing.small(folder).run("snakemake", "--cores", "1", "--quiet", "all")
+        killing.small(folder).run("dvc", "repro", "--quiet")
 
     return project.Project(once(shared / "finished-small", make))
 

@@ -8,6 +8,8 @@ from tests import disk, killing
 from tests.killing import campaign, draw, outcome
 from tests.project import copied
 
+POINTS = 6
+
 
 def test_the_points_of_a_seed_are_the_same_and_of_every_kind():
     points = [point for point, _ in zip(draw(0), range(100), strict=False)]
@@ -23,9 +25,9 @@ def test_killed_at_drawn_points_the_results_are_the_same(tmp_path, finished_smal
     undisturbed = outcome(copied(finished_small, tmp_path / "undisturbed"))
     (tmp_path / "killed").mkdir()
     (tmp_path / "killed/undisturbed.json").write_text(json.dumps(undisturbed))
-    campaign(tmp_path / "killed", points=10, seed=1, each=5)
+    campaign(tmp_path / "killed", points=POINTS, seed=1, each=3)
     rows = [json.loads(line) for line in (tmp_path / "killed/log.jsonl").read_text().splitlines()]
-    assert sum(row.get("struck", False) for row in rows) == 10
+    assert sum(row.get("struck", False) for row in rows) == POINTS
     assert any(row.get("code") == -9 for row in rows)
     tracebacks = [row["traceback"] for row in rows if row.get("how", "interrupt") != "interrupt"]
     assert [traceback for traceback in tracebacks if traceback] == []
