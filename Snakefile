@@ -162,7 +162,7 @@ def stft_of(wildcards):
 tables_of_all = [
     expand("results/scores/{method}/{set}.csv", method=SCORED, set=SETS),
     expand("results/curves/{method}/{set}.csv", method=SCORED, set=SETS),
-    expand("results/transcripts/{method}/{set}.csv", method=HEARD, set=SETS),
+    expand("results/transcripts/{method}/{set}.csv", method=HEARD, set=PARAMS.heard),
 ]
 
 

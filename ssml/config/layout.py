@@ -108,8 +108,7 @@ def figures(params: Params) -> dict[str, list[str]]:
     kinds = ("convergence", "si-sdr", "wer", "t60", "scatter")
     parts: dict[str, list[str]] = dict.fromkeys(kinds, params.separate.sets)
     parts["training"] = [name for name in params.train.variants if name in used]
-    if params.transcribe.mixtures == 0:
-        del parts["wer"]
+    parts["wer"] = params.heard
     return {kind: [f"{kind}-{part}" for part in found] for kind, found in parts.items()}
 
 

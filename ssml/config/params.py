@@ -56,6 +56,12 @@ class Params(Section):
         return sorted({*drawn}) or [self.scenes.sets[self.train.train].speakers]
 
     @property
+    def heard(self) -> list[str]:
+        """The sets whose outputs are transcribed."""
+        chosen = self.separate.sets if self.transcribe.sets is None else self.transcribe.sets
+        return chosen if self.transcribe.mixtures else []
+
+    @property
     def own(self) -> dict[str, str]:
         """Key -> `module:name` of every own network, loss, source model and corpus."""
         named = {"corpus.source": self.corpus.source}
@@ -153,6 +159,8 @@ class Params(Section):
                 raise ValueError(
                     f"separate.methods.{name}.stft: a learned model brings its own; remove it"
                 )
+        for name in self.transcribe.sets or []:
+            check("transcribe.sets", name, self.separate.sets)
         if self.transcribe.methods != "all":
             for name in self.transcribe.methods:
                 check("transcribe.methods", name, methods)

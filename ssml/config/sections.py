@@ -225,6 +225,8 @@ class TranscribeParams(Section):
     """the first so many of each set; 0: none"""
     methods: list[Name] | Literal["all"]
     """of `separate.methods`"""
+    sets: list[Name] | None = None
+    """of `separate.sets`; null: all"""
 
 
 class TrackParams(Section):

@@ -76,7 +76,9 @@ def dots(
     scaled = {key: interval.scaled(scale) for key, row in found.items() if (interval := value(row))}
     edges = limits([x for interval in scaled.values() for x in interval[:3]], STEPS[0])
     top, look, main = best(rows, value, choose), styles.of(results), main_set(results)
-    sets = [main, *(name for name in results.sets if name != main)]
+    there = {test_set for _, test_set in found}
+    sets = [name for name in (main, *results.sets) if name in there]
+    sets = list(dict.fromkeys(sets))
 
     def place(x: float) -> float | None:
         return round(100 * (x - edges[0]) / (edges[1] - edges[0]), 2) if math.isfinite(x) else None

@@ -146,7 +146,7 @@ def read(params: Params, root: Path | str = ".") -> Results:
         },
         transcripts={
             (method, name): _transcripts(root / layout.transcripts(method, name))
-            for name in sets
+            for name in params.heard
             for method in _transcribed_methods(params)
         },
         histories={name: _history(root / layout.history(name)) for name in variants},
@@ -158,8 +158,6 @@ def read(params: Params, root: Path | str = ".") -> Results:
 
 
 def _transcribed_methods(params: Params) -> list[str]:
-    if params.transcribe.mixtures == 0:
-        return []
     chosen = params.transcribe.methods
     methods = list(params.separate.methods) if chosen == "all" else chosen
     return [layout.MIXTURE, *methods, layout.REFERENCE]

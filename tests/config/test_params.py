@@ -58,7 +58,7 @@ def broken(values, key, value):
         ("scenes.t60", [0.6], "scenes.t60.1"),
         ("train.variants.learned-sdr.lr", "fast", "train.variants.learned-sdr.lr"),
         ("train.variants.learned-sdr.loss", "mse", "train.variants.learned-sdr.loss: .*sdr"),
-        ("train.variants.learned-sdr.start", "x", "start: no 'x' among learned-coherence"),
+        ("train.variants.learned-sdr.start", "x", "start: no 'x' among first, learned-coherence"),
         ("train.variants.learned-sdr.start", "learned-sdr", "'learned-sdr' leads back to it"),
         ("train.train", "trian", "train.train: no 'trian' among dev, test2"),
         ("separate.sets", ["test9"], "separate.sets: no 'test9'"),
@@ -95,7 +95,7 @@ def broken(values, key, value):
             "train.redraw.talkers: 3 are more than the 2 speakers of 'train'; raise ",
         ),
         ("scenes.sets.dev.varied", 1.5, "scenes.sets.dev.varied: .*less than or equal to 1"),
-        ("train.devices", 3, "train.devices: 3 cannot share variant 'learned-sdr's batch of 4"),
+        ("train.devices", 3, "train.devices: 3 cannot share variant 'first's batch of 4"),
         (
             "separate.methods.learned-sdr-iss.stft",
             {"n_fft": 512, "hop": 128},

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ssml.config import mixtures, params, sections
+from ssml.files.errors import UserError
 from ssml.report import claims, results, tables
 from ssml.report.chosen import choose
 from tests.report import fake_tables as fake
@@ -199,6 +200,21 @@ def test_without_transcripts_the_claims_on_words_are_open(tmp_path):
     assert verdicts(found) == ["open", "shown", "shown", "open"]
     assert "WER" not in tables.ascii_table(tables.summarise(found))
     assert "nothing was transcribed" in fake.html(found, plates=[])
+
+
+def test_where_one_set_was_transcribed_words_stand_with_that_set_alone(tmp_path):
+    values = fake.settings().model_dump(mode="json")
+    values["transcribe"]["sets"] = ["test2"]
+    chosen = params.parse(values)
+    fake.write(tmp_path, chosen)
+    found = results.read(chosen, tmp_path)
+    assert {name for _, name in found.transcripts} == {"test2"}
+    assert verdicts(found) == ["shown"] * 4
+    page = fake.html(found, plates=[])
+    assert page.count("; words of ") == 1 and page.count("Capped WER, %") == 1
+    values["transcribe"]["sets"] = ["test9"]
+    with pytest.raises(UserError, match="transcribe.sets: no 'test9' among test2, test3, test4"):
+        params.parse(values)
 
 
 def test_iterations_to_gain_is_linear_between_iterations():
