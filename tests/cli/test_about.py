@@ -60,7 +60,7 @@ def test_a_preset_is_known_by_its_name_and_what_is_in_one_file_alone_is_listed(c
     for method in alone:
         assert "-" in rows[f"separate.methods.{method}.rule"]
     error = refused(capsys, "params", "diff", "excerptt", "study")
-    assert "excerptt: neither a params file nor a preset; presets: excerpt, librispeech" in error
+    assert "excerptt: neither a params file nor a preset; presets: excerpt, learned, " in error
 
 
 def test_a_key_is_found_by_its_part(capsys):

@@ -55,7 +55,9 @@ def test_its_card_is_shown(capsys):
     assert "--own mine" in refused(capsys, "models", "own")
     code, out, _ = run(capsys, "models", "own", "--own", "mine.py")
     assert code == 0 and "trained values: 129" in out
-    assert json.loads(out.partition("\n")[2])["network"] == {"name": "mine:Powers"}
+    assert "network: mine:Powers, stft hop 64 n_fft 256" in out
+    card = run(capsys, "models", "own", "--own", "mine", "--json")[1]
+    assert json.loads(card)["network"] == {"name": "mine:Powers"}
 
 
 def test_a_module_that_is_not_there_is_one_line(capsys):
