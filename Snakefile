@@ -364,7 +364,7 @@ rule transcribe:
         lambda wildcards: needs(
             "transcribe",
             fs=PARAMS.fs,
-            transcribe=PARAMS.transcribe.model_dump(exclude={"methods"}),
+            transcribe=PARAMS.transcribe.model_dump(exclude={"methods", "sets"}),
             corpus=PARAMS.corpus.source,
             weights=contents(
                 asr.weights,

@@ -19,10 +19,10 @@ from ssml.files.provenance import generator
 
 from . import measured, varied
 from .corpora import Utterance
+from .geometry import Point, closest, directions, point
 from .measured import Placement
 from .varied import Walls
 
-Point = tuple[float, float, float]
 WALL = 0.2  # m, least distance of speakers and microphones from the walls
 SIDES = ("room_length", "room_width", "room_height")
 
@@ -119,29 +119,24 @@ def draw(
     elif (other := generator(seed, "varied", id)).random() < chosen.varied:
         room, mics, speakers = placed = varied.place(id, chosen.speakers, other)
         t60, walls = varied.walls(placed, other)
-        where = {"room": _point(room), "speakers": tuple(map(_point, speakers))}
+        where = {"room": point(room), "speakers": tuple(map(point, speakers))}
         where |= {"t60": t60, "walls": walls}
     else:
         room, mics, speakers = _place(params, chosen.speakers, rng, id)
-        where = {"room": _point(room), "speakers": tuple(map(_point, speakers))}
+        where = {"room": point(room), "speakers": tuple(map(point, speakers))}
     levels = (0.0, *rng.uniform(*params.level, chosen.speakers - 1))
     nominal = None if chosen.measured else round(rng.uniform(*params.t60), 4)
     return Scene(
         id=id,
         split=chosen.split,
         n_samples=n_samples,
-        mics=tuple(map(_point, mics)),
+        mics=tuple(map(point, mics)),
         **{"t60": nominal, **where},
         utterances=tuple(pick.utterance for pick in picks),
         cuts=cuts,
         levels=tuple(round(float(level), 3) for level in levels),
         snr=round(rng.uniform(*params.snr), 3),
     )
-
-
-def _point(values: np.ndarray) -> Point:
-    x, y, z = (round(float(value), 4) for value in values)
-    return x, y, z
 
 
 def pool(
@@ -200,7 +195,7 @@ def _place(
         centre = room / 2
         centre[:2] += rng.uniform(-params.array_jitter, params.array_jitter, 2)
         centre[2] = rng.uniform(*params.array_height)
-        mics = centre + rng.uniform(*params.array_radius) * _directions(K, rng)
+        mics = centre + rng.uniform(*params.array_radius) * directions(K, rng)
         speakers = np.empty((K, 3))
         half = params.speaker_square / 2
         speakers[:, :2] = room[:2] / 2 + rng.uniform(-half, half, (K, 2))
@@ -215,18 +210,6 @@ def _place(
     )
 
 
-def _directions(K: int, rng: np.random.Generator) -> np.ndarray:
-    """K unit vectors, uniform on the sphere, (K, 3)."""
-    vectors = rng.standard_normal((K, 3))
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def _closest(points: np.ndarray) -> float:
-    """Least distance between two of the points (K, 3)."""
-    distances = np.linalg.norm(points[:, None] - points[None], axis=-1)
-    return float(distances[np.triu_indices(len(points), 1)].min())
-
-
 def _violated(
     params: ScenesParams,
     room: np.ndarray,
@@ -239,10 +222,10 @@ def _violated(
     outside = np.maximum(WALL - points, points - (room - WALL)).max(0)  # of each pair of walls, m
     if outside.max() > 0:
         return SIDES[int(outside.argmax())]
-    if _closest(mics) < params.mic_spacing:
+    if closest(mics) < params.mic_spacing:
         return "mic_spacing"
     if np.linalg.norm(speakers - centre, axis=1).min() < params.speaker_array:
         return "speaker_array"
-    if _closest(speakers) < params.speaker_spacing:
+    if closest(speakers) < params.speaker_spacing:
         return "speaker_spacing"
     return None

@@ -12,7 +12,8 @@ import numpy as np
 
 from ssml.files.errors import UserError
 
-Point = tuple[float, float, float]
+from .geometry import Point, closest, directions, point
+
 LENGTHS, HEIGHTS = (3.0, 10.0), (2.4, 4.0)  # m, of a room
 T60 = (0.15, 0.9)  # s
 MARGIN = 0.3  # m, from the walls
@@ -67,7 +68,7 @@ def place(id: str, K: int, rng: np.random.Generator) -> Place:
             and (np.concatenate([mics, speakers]) < room - MARGIN / 2).all()
             and distance.min() > NEAR
             and distance.max() < rng.uniform(*FAR)
-            and _gaps(speakers).min() > APART
+            and closest(speakers) > APART
             and (ways @ ways.T)[pairs].max() < np.cos(np.radians(ANGLE))
         )
         if fits:
@@ -75,37 +76,26 @@ def place(id: str, K: int, rng: np.random.Generator) -> Place:
     raise UserError(f"scenes: no varied room for {id} in {TRIES} tries; lower `speakers`")
 
 
-def _gaps(points: np.ndarray) -> np.ndarray:
-    """Distances between points (K, 3), each pair once."""
-    distances = np.linalg.norm(points[:, None] - points[None], axis=-1)
-    return distances[np.triu_indices(len(points), 1)]
-
-
 def _array(K: int, rng: np.random.Generator) -> np.ndarray:
     """K microphones (K, 3) around 0, in any order: a ball, a line, a circle or a cloud."""
     while True:
         kind = rng.choice(["ball", "line", "circle", "cloud"], p=[0.3, 0.35, 0.15, 0.2])
         if kind == "ball":
-            mics = rng.uniform(0.03, 0.15) * _directions(K, rng)
+            mics = rng.uniform(0.03, 0.15) * directions(K, rng)
         elif kind == "line":
             gaps = np.full(K - 1, np.exp(rng.uniform(np.log(0.03), np.log(0.1))))
             if rng.random() < 0.4:
                 gaps = rng.uniform(0.03, 0.1, K - 1)
             along = np.concatenate([[0], np.cumsum(gaps)])
-            mics = (along - along.mean())[:, None] * _directions(1, rng) * [1, 1, 0.2]
+            mics = (along - along.mean())[:, None] * directions(1, rng) * [1, 1, 0.2]
         elif kind == "circle":
             angles = rng.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(K) / K
             circle = np.stack([np.cos(angles), np.sin(angles), 0 * angles], -1)
             mics = rng.uniform(0.02, 0.1) * circle
         else:
             mics = rng.uniform(-0.15, 0.15, (K, 3)) * [1, 1, 0.5]
-        if _gaps(mics).min() >= CLOSEST:
+        if closest(mics) >= CLOSEST:
             return mics[rng.permutation(K)]
-
-
-def _directions(K: int, rng: np.random.Generator) -> np.ndarray:
-    vectors = rng.standard_normal((K, 3))
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def walls(placed: Place, rng: np.random.Generator) -> tuple[float, Walls]:
@@ -120,10 +110,10 @@ def walls(placed: Place, rng: np.random.Generator) -> tuple[float, Walls]:
     absorption = np.clip(share[:, None] * wanted, 0.01, 0.97)
     facing = []
     for speaker in placed.speakers:
-        way = _directions(1, rng)[0] * [1, 1, 0.3]
+        way = directions(1, rng)[0] * [1, 1, 0.3]
         if rng.random() < 0.7:  # towards the microphones, roughly
             way = centre - speaker + rng.normal(0, 0.5, 3)
-        facing.append(_point(way / np.linalg.norm(way)))
+        facing.append(point(way / np.linalg.norm(way)))
     return t60, Walls(
         absorption=tuple(tuple(round(float(a), 4) for a in wall) for wall in absorption),
         jitter=float(rng.choice([0.0, 0.05, 0.15, 0.3])),
@@ -154,8 +144,3 @@ def recorded(responses: np.ndarray, known: Walls) -> np.ndarray:
         noise = rng.standard_normal(responses.shape)
         responses = responses + peak * 10 ** (known.floor / 20) * noise
     return responses
-
-
-def _point(values: np.ndarray) -> Point:
-    x, y, z = (round(float(value), 4) for value in values)
-    return x, y, z

@@ -77,8 +77,7 @@ def dots(
     edges = limits([x for interval in scaled.values() for x in interval[:3]], STEPS[0])
     top, look, main = best(rows, value, choose), styles.of(results), main_set(results)
     there = {test_set for _, test_set in found}
-    sets = [name for name in (main, *results.sets) if name in there]
-    sets = list(dict.fromkeys(sets))
+    sets = [name for name in dict.fromkeys((main, *results.sets)) if name in there]
 
     def place(x: float) -> float | None:
         return round(100 * (x - edges[0]) / (edges[1] - edges[0]), 2) if math.isfinite(x) else None
