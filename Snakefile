@@ -71,6 +71,9 @@ HEARD = METHODS if PARAMS.transcribe.methods == "all" else list(PARAMS.transcrib
 HEARD = [*HEARD, layout.MIXTURE, layout.REFERENCE] if PARAMS.transcribe.mixtures else []
 LIBRISPEECH = PARAMS.corpus.source == "librispeech"
 LISTED = (PARAMS.corpus.librispeech.utterances or []) if LIBRISPEECH else []
+for model in layout.models_from_elsewhere(PARAMS):
+    if not model.exists():  # Snakemake would keep what it once made of it
+        raise WorkflowError(f"{model}: no such model; correct params.yaml, or bring it there")
 TRAINING = [*layout.training(PARAMS), *layout.validation(PARAMS)]
 DRAWN = PARAMS.drawn
 

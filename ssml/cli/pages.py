@@ -20,11 +20,11 @@ def check(out: Path, force: bool) -> None:
         raise UserError(f"{out / NAME} exists already; --force replaces it")
 
 
-def write(out: Path, done: Sequence[Mapping[str, Any]], mic: int, **options: Any) -> Path:
+def write(out: Path, done: Sequence[Mapping[str, Any]], **options: Any) -> Path:
     """Write the page of the separated recordings `done` into the folder `out`; its path."""
     from ssml.report import recordings
 
-    write_text(out / NAME, recordings.render(done, mic, __version__, **options))
+    write_text(out / NAME, recordings.render(done, out, __version__, **options))
     return out / NAME
 
 
@@ -58,7 +58,7 @@ def demo(
     for talker, k in enumerate(order, 1):
         name = Path(done["outputs"][k]).name
         notes[name] = f"talker {talker}, SI-SDR {after[talker - 1]:.1f} dB"
-    page = write(out, [done], 1, title="Two people at once, separated", notes=notes)
+    page = write(out, [done], title="Two people at once, separated", notes=notes)
     print(f"Two talkers, two microphones: {' '.join(done['outputs'])}")
     print(f"SI-SDR {before.mean():.1f} dB before, {after.mean():.1f} dB after separation")
     print(f"listen: {page}")

@@ -133,6 +133,8 @@ def separate(
             align,
         ),
     )
+    if join and len({*inputs}) < len(inputs):
+        raise UserError("--join: a recording is named twice; name a file for each microphone")
     if join:
         places = {paths[0]: Path()}
     target = recordings.Target(out, format, force)
@@ -151,8 +153,7 @@ def separate(
             ),
         )
     if page and batch.done:
-        shown = mic or (batch.done[0]["mic"] if len(batch.done) == 1 else 1)
-        batch.write_page(lambda: pages.write(out, batch.done, 1 if join else shown))
+        batch.write_page(lambda: pages.write(out, batch.done))
     if len(batch.mono) > 1:
         words = shlex.join([*batch.mono, str(out)])
         complain(f"is each a microphone's? ssml separate --join {words}", "hint")

@@ -30,8 +30,10 @@ class Section(BaseModel):
     @model_validator(mode="after")
     def ranges_ascend(self):
         for key, value in self:
-            match value:
-                case (int() | float() as low, int() | float() as high) if low > high:
+            match value:  # not lists: their order is free
+                case (int() | float() as low, int() | float() as high) if (
+                    isinstance(value, tuple) and low > high
+                ):
                     raise ValueError(f"{key}: low {low} is above high {high}")
                 case _:
                     pass

@@ -94,6 +94,14 @@ def start(params: Params, variant: str) -> Path | None:
     return pretrained.path(name) or Path(name)
 
 
+def models_from_elsewhere(params: Params) -> list[Path]:
+    """Models that methods use, or that trainings start from, and that are not trained here."""
+    used = [model_of(method) for method in params.separate.methods.values()]
+    used += [start(params, variant) for variant in params.train.variants]
+    trained = {*map(model, params.train.variants)}
+    return sorted({path for path in used if path is not None} - trained)
+
+
 def history(variant: str) -> Path:
     return Path(f"models/{variant}.history.csv")
 

@@ -64,7 +64,7 @@ class SetParams(Section):
     """number"""
     length: Literal["min", "max", "random"]
     """see above"""
-    seconds: Range
+    seconds: PositiveRange
     """s; utterances outside are not used; longer ones are, and cut, but with max"""
     measured: Name | None = None
     """room of `scenes.measured` in which they talk; null: simulated rooms"""

@@ -115,8 +115,11 @@ class Params(Section):
                 f"train.redraw.talkers: {max(self.talkers)} are more than the {at_most} speakers "
                 f"of '{self.train.train}'; raise scenes.sets.{self.train.train}.speakers"
             )
-        if len({*self.separate.sets}) < len(self.separate.sets):
-            raise ValueError("separate.sets: a set stands there twice; remove one")
+        named = {"separate.sets": self.separate.sets, "train.dev": self.train.validation}
+        named["transcribe.sets"] = self.transcribe.sets or []
+        for key, sets in named.items():
+            if len({*sets}) < len(sets):
+                raise ValueError(f"{key}: a set stands there twice; remove one")
         variants, devices = self.train.variants, self.train.devices
         if len({*self.train.seeds}) < len(self.train.seeds):
             raise ValueError("train.seeds: a seed stands there twice; remove one")
@@ -127,6 +130,11 @@ class Params(Section):
                 raise ValueError(
                     f"train.devices: {devices} cannot share variant '{name}'s batch of "
                     f"{variant.batch} evenly"
+                )
+            if variant.above >= self.fs / 2:
+                raise ValueError(
+                    f"train.variants.{name}.above: {variant.above:g} Hz leaves nothing of a rate "
+                    f"of {self.fs} Hz; lower it"
                 )
             start, before = variant.start, {name}
             if start and not start.endswith(".safetensors"):

@@ -112,7 +112,7 @@ class VariantParams(Section):
     """steps in which the rate rises to that"""
     decay: Annotated[float, Field(gt=0, le=1)]
     """share of lr that the second half falls to; 1: none"""
-    clip: Positive
+    clip: Annotated[float, Field(gt=0, le=100)]
     """percentile of the past gradient norms (AutoClip)"""
     average: Annotated[float, Field(ge=0, lt=1)]
     """decay of the weights' moving average, a step"""

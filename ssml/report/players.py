@@ -16,12 +16,17 @@ COMPRESSION = 0.8  # from 0, large, to 1, small
 SPAN = 60.0  # dB of level that a spectrogram shows
 FRAME = 0.016  # s
 WIDTH = 320  # pixels, until a picture is loaded
+RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # Hz, of MP3
 
 
 def mp3(audio: Audio, fs: int) -> bytes:
     """`audio` (N,) at `fs` Hz, compressed."""
     import soundfile
+    import soxr
 
+    rate = next((known for known in RATES if known >= fs), RATES[-1])
+    if rate != fs:
+        audio, fs = soxr.resample(audio, fs, rate), rate
     buffer = io.BytesIO()
     # not Ogg: its streams have random serial numbers, and not every browser plays them
     soundfile.write(buffer, audio, fs, format="MP3", compression_level=COMPRESSION)

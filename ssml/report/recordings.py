@@ -14,7 +14,7 @@ MOST_SECONDS = 300.0  # of each recording, in the page's players
 
 
 class Track(NamedTuple):
-    """A player: `sound` and `image` are addresses, `file` what it was made from."""
+    """A player: `sound` and `image` are addresses, `file` what can be opened, from the page."""
 
     title: str
     note: str
@@ -26,25 +26,27 @@ class Track(NamedTuple):
 
 def render(
     done: Sequence[Mapping[str, Any]],
-    mic: int,
+    folder: Path,
     version: str,
     title: str = "Separated recordings",
     notes: Mapping[str, str] | None = None,
 ) -> str:
     """The page of what `separation.recordings.separate_file` gave for each recording.
 
-    mic: the channel, from 1, whose level the outputs have. notes: a word beside the player of a
-    file, by its name.
+    folder: where the page will lie. notes: a word beside the player of a file, by its name.
     """
-    found = [_recording(one, mic, notes or {}) for one in done]
+    found = [_recording(one, folder, notes or {}) for one in done]
     page = environment().get_template("separation.html.j2")
     return page.render(title=title, version=version, recordings=found, width=WIDTH)
 
 
-def _recording(one: Mapping[str, Any], mic: int, notes: Mapping[str, str]) -> dict[str, Any]:
-    source, outputs = Path(one["input"]), [Path(output) for output in one["outputs"]]
-    tracks = [_track(f"Recording, microphone {mic}", source, mic - 1, notes, linked=False)]
-    tracks += [_track(f"Output {k}", path, 0, notes) for k, path in enumerate(outputs, 1)]
+def _recording(one: Mapping[str, Any], folder: Path, notes: Mapping[str, str]) -> dict[str, Any]:
+    outputs = [Path(output) for output in one["outputs"]]
+    file, channel = _reference(one)
+    place = outputs[0].parent.relative_to(folder)  # of a folder of folders
+    tracks = [_track(f"Recording, microphone {one['mic']}", file, channel, notes, "")]
+    for k, path in enumerate(outputs, 1):
+        tracks.append(_track(f"Output {k}", path, 0, notes, (place / path.name).as_posix()))
     figures = one["diagnosis"]
     t60 = "unknown" if figures["t60"] is None else f"roughly {figures['t60']:.1f} s"
     facts = [
@@ -59,7 +61,7 @@ def _recording(one: Mapping[str, Any], mic: int, notes: Mapping[str, str]) -> di
     ]
     cut = MOST_SECONDS if one["seconds"] > MOST_SECONDS else 0
     return {
-        "name": source.name,
+        "name": (place / Path(one["input"]).name).as_posix(),
         "hints": figures["hints"],
         "facts": facts,
         "tracks": tracks,
@@ -68,9 +70,18 @@ def _recording(one: Mapping[str, Any], mic: int, notes: Mapping[str, str]) -> di
     }
 
 
-def _track(
-    title: str, path: Path, channel: int, notes: Mapping[str, str], linked: bool = True
-) -> Track:
+def _reference(one: Mapping[str, Any]) -> tuple[Path, int]:
+    """The file with the reference microphone, and its channel there, from 0."""
+    channel = one["mic"] - 1
+    for path in (one["input"], *one["joined"]):
+        count = soundfile.info(path).channels
+        if channel < count:
+            return Path(path), channel
+        channel -= count
+    raise AssertionError(f"{one['input']}: has no channel {one['mic']}")
+
+
+def _track(title: str, path: Path, channel: int, notes: Mapping[str, str], link: str) -> Track:
     with soundfile.SoundFile(path) as file:
         fs = file.samplerate
         audio = file.read(int(MOST_SECONDS * fs), dtype="float32", always_2d=True)[:, channel]
@@ -78,7 +89,7 @@ def _track(
     return Track(
         title,
         notes.get(path.name, ""),
-        path.name if linked else "",
+        link,
         len(audio) / fs,
         data_uri(mp3(sound, fs), "audio/mpeg"),
         data_uri(picture(sound, fs), "image/webp"),
