@@ -96,7 +96,12 @@ def _sphere(
     if taps or (start is not None and start.shape[-2] < X.shape[-3]):
         sphered = demixing.sphere(X * scale[..., None, None, None])
         data, L, W = regression.begin(*sphered, start, taps)
-        step = partial(regression.step, rule=UPDATES[rule], delay=delay)
+        if kernels.separates(X, model, rule):
+            return L, kernels.iterate(data, W.contiguous(), model, rule, iterations, delay)
+        if kernels.available(X):
+            step = partial(kernels.regress, rule=rule, delay=delay)
+        else:
+            step = partial(regression.step, rule=UPDATES[rule], delay=delay)
         return L, _iterated(data, W, step, model, iterations, recompute)
     if kernels.available(X):
         P, L = kernels.sphere(X, scale)

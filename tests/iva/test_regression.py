@@ -1,11 +1,13 @@
 """Past frames and a background: descent, closed forms, the rank-1 form, and derivatives."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 
-from ssml.iva import auxiva, demixing, regression
-from ssml.iva.models import CLASSICAL
+from ssml.iva import auxiva, demixing, kernels, regression
+from ssml.iva.models import CLASSICAL, NETWORKS
 from ssml.iva.updates import UPDATES
 from tests.conftest import spectrogram
 
@@ -45,7 +47,7 @@ def contrast(X, W, Y, model):
     x = X.transpose(-3, -2)
     C = x @ x.mH / X.shape[-1]
     W = W[..., : X.shape[-3]]
-    return phi.mean(-1).sum() - torch.logdet((W @ C @ W.mH)).real.sum()
+    return phi.mean(-1).sum() - torch.logdet(W @ C @ W.mH).real.sum()
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -58,7 +60,7 @@ def test_the_cost_never_rises(monkeypatch, model, rule, form, load):
     X = echoing(M)
     states = auxiva.iterate(X, MODELS[model], rule, 12, first(M, K), taps, delay)
     costs = [float(contrast(X, s.W, s.Y, model)) for s in states]
-    assert all(b <= a + 1e-9 * abs(a) for a, b in zip(costs, costs[1:], strict=False))
+    assert all(b <= a + 1e-9 * abs(a) for a, b in itertools.pairwise(costs))
     assert costs[-1] < costs[0] - 0.1
 
 
@@ -88,9 +90,7 @@ def test_t_iss_comes_to_the_same_on_given_weights(monkeypatch, taps, delay):
         expected = steered(X[:, f].numpy(), past[:, f].numpy(), U[:, f].numpy(), 3000)
         found = state.Y[:, f].numpy()
         # level: of unit weighted power; the phase of a row is arbitrary
-        np.testing.assert_allclose(
-            (U[:, f].numpy() * np.abs(expected) ** 2).mean(-1), 1, atol=1e-6
-        )
+        np.testing.assert_allclose((U[:, f].numpy() * np.abs(expected) ** 2).mean(-1), 1, atol=1e-6)
         scale = (U[:, f].numpy() * np.abs(found) ** 2).mean(-1, keepdims=True) ** -0.5
         np.testing.assert_allclose(scale * np.abs(found), np.abs(expected), rtol=0, atol=1e-6)
 
@@ -141,9 +141,9 @@ def test_gradients_are_those_of_finite_differences(rule, form):
             mean = power.mean(-1, keepdim=True)
             return 1 / (power / mean + 0.3) ** slope / mean, memory
 
-        return auxiva.demix(
-            X, model, rule, 2, False, first(M, K, 2), taps, delay
-        ).projected_back().Y
+        return (
+            auxiva.demix(X, model, rule, 2, False, first(M, K, 2), taps, delay).projected_back().Y
+        )
 
     slope = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(outputs, (X.requires_grad_(), slope), fast_mode=True)
@@ -192,3 +192,66 @@ def test_more_past_frames_than_a_mixture_has_stay_finite():
     for taps in (1, 6):
         *_, state = auxiva.iterate(X, CLASSICAL["laplace"](), "iss", 20, None, taps, 2)
         assert torch.isfinite(torch.view_as_real(state.Y)).all()
+
+
+def by_torch(monkeypatch, function):
+    """What `function` returns without the compiled kernels."""
+    with monkeypatch.context() as patch:
+        patch.setattr(kernels, "available", lambda X: False)
+        return function()
+
+
+WIDE = [*FORMS, (2, 2, 5, 1), (3, 3, 2, 4), (5, 2, 3, 2)]
+
+
+@pytest.mark.parametrize("form", WIDE)
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("model", ["laplace", "nmf"])
+def test_compiled_is_the_reference(monkeypatch, model, rule, form):
+    M, K, taps, delay = form
+    X = echoing(M)
+
+    @torch.no_grad()
+    def outputs():
+        given = X, CLASSICAL[model](), rule, 6, False, first(M, K), taps, delay
+        return auxiva.demix(*given).projected_back().Y
+
+    expected = by_torch(monkeypatch, outputs)
+    assert (outputs() - expected).abs().max() < 1e-7 * expected.abs().max()
+
+
+@pytest.mark.parametrize("form", WIDE)
+def test_compiled_derivatives_are_the_references(monkeypatch, form):
+    M, K, taps, delay = form
+    X, network = echoing(M), NETWORKS["glu"](bins=5, hidden=8).double()
+
+    def gradients():
+        network.zero_grad()
+        given = X, network, "iss-6-sweeps", 3, False, first(M, K), taps, delay
+        Y = auxiva.demix(*given).projected_back().Y
+        (Y * Y.detach().sgn().conj() / (1 + Y.detach().abs())).real.sum().backward()
+        return [p.grad.clone() for p in network.parameters() if p.grad is not None]
+
+    expected = by_torch(monkeypatch, gradients)
+    for a, b in zip(gradients(), expected, strict=True):
+        assert (a - b).abs().max() < 1e-7 * max(1e-3, float(b.abs().max()))
+
+
+@pytest.mark.parametrize("form", [(2, 2, 5, 1), (4, 2, 2, 2)])
+def test_single_precision_separates_alike(form):
+    M, K, taps, delay = form
+    X = echoing(M, 9, 200)
+    found = []
+    for dtype in (torch.complex128, torch.complex64):
+        given = X.to(dtype), CLASSICAL["laplace"](), "ip2", 20, False, first(M, K, 9), taps, delay
+        found.append(auxiva.demix(*given).projected_back().Y)
+    assert (found[0] - found[1]).abs().max() < 1e-3 * found[0].abs().max()
+
+
+def test_a_batch_is_its_mixtures():
+    X = torch.stack([echoing(3, seed=seed) for seed in (0, 1)])
+    start = first(3, 2).expand(2, 5, 2, 3)
+    given = CLASSICAL["laplace"](), "iss", 4
+    both = auxiva.demix(X, *given, False, start, 2, 1).Y
+    for one, x in zip(both, X, strict=True):
+        torch.testing.assert_close(one, auxiva.demix(x, *given, False, start[0], 2, 1).Y)
