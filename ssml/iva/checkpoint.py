@@ -40,6 +40,15 @@ class Trained(NamedTuple):
         return self.card.get("separate", {}).get("iterations", 20)
 
     @property
+    def taps(self) -> int:
+        """Past frames that are filtered too, and `delay` to the first of them, in frames."""
+        return self.card.get("taps", 0)
+
+    @property
+    def delay(self) -> int:
+        return self.card.get("delay", 1)
+
+    @property
     def fs(self) -> int:
         """Sampling rate of the model in Hz."""
         return self.card.get("fs", 16000)

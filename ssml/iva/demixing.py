@@ -89,8 +89,14 @@ def apply(W: Tensor, X: Tensor, delay: int = 1) -> Tensor:
     W (..., F, K, M (1 + taps)) has filters over past frames behind those of the present one, see
     `with_past`.
     """
-    X = with_past(X, W.shape[-1] // X.shape[-3] - 1, delay)
-    return torch.einsum("...fkm,...mft->...kft", W, X)
+    M, T = X.shape[-3], X.shape[-1]
+    present, *past = W.split(M, -1)
+    Y = torch.einsum("...fkm,...mft->...kft", present, X)
+    for lag, H in enumerate(past, delay):
+        if lag < T:
+            heard = torch.einsum("...fkm,...mft->...kft", H, X[..., : T - lag])
+            Y = Y + torch.nn.functional.pad(heard, (lag, 0))
+    return Y
 
 
 def change_channels(W: Tensor, T: Tensor) -> Tensor:

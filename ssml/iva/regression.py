@@ -38,7 +38,7 @@ def begin(X: Tensor, L: Tensor, start: Tensor | None, taps: int) -> tuple[Tensor
     K < M, Z is rotated such that at first the background has the last M - K channels.
     """
     M = L.shape[-1]
-    Z = X.transpose(-3, -2)
+    Z = X.transpose(-3, -2).contiguous()
     V = L if start is None else demixing.change_channels(start.to(L.dtype), L)
     if V.shape[-2] < M:
         Q = torch.linalg.qr(V[..., :M].detach().mH, mode="complete").Q

@@ -1,7 +1,7 @@
 """From what a user names to what separates: source model, rule, iterations, STFT and rate."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -15,6 +15,22 @@ from .inputs import check_integer
 from .models import Checked, load
 
 
+class Options(TypedDict, total=False):
+    """The arguments of `Separator`, for which `separate` makes one."""
+
+    model: Any
+    rule: str | None
+    iterations: int | None
+    sources: int | None
+    fs: int | None
+    n_fft: int | None
+    hop: int | None
+    mic: int | None
+    taps: int | None
+    delay: int | None
+    reduce: str
+
+
 class Choice(NamedTuple):
     """A source model and how it is run."""
 
@@ -24,6 +40,8 @@ class Choice(NamedTuple):
     stft: Stft
     fs: int  # Hz, at which the model works
     is_loaded: bool = False  # from a file: no one else holds the network
+    taps: int = 0  # past frames
+    delay: int = 1  # to the first of them, in frames
 
 
 def choose(model: Any, fs: int | None, n_fft: int | None, hop: int | None) -> Choice:
@@ -64,7 +82,8 @@ def _trained(
     for key, asked, own in (("n_fft", n_fft, stft.n_fft), ("hop", hop, stft.hop)):
         if asked not in (None, own):
             raise UserError(f"{key}: {asked}, but {name} was trained for {own}; leave it out")
-    return Choice(Checked(trained.network), trained.rule, trained.iterations, stft, trained.fs)
+    chosen = Choice(Checked(trained.network), trained.rule, trained.iterations, stft, trained.fs)
+    return chosen._replace(taps=trained.taps, delay=trained.delay)
 
 
 def nearest_power(samples: float) -> int:

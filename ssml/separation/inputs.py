@@ -43,12 +43,31 @@ def check_mixture(mix: Any) -> Tensor:
     return x
 
 
+def check_channels(M: int, sources: int | None, mic: int | None) -> None:
+    """`UserError` where M microphones are too few for `sources`, or `mic` is none of them."""
+    if sources is not None and sources > M:
+        raise UserError(f"sources: {sources} sources need as many microphones, not {M}")
+    if mic is not None and mic >= M:
+        raise UserError(f"mic: {mic} is not within 0..{M - 1}, the mixture's channels")
+
+
+def check_length(Z: Tensor, K: int, taps: int, n_fft: int) -> None:
+    """`UserError` where Z (..., M, F, T) has too few frames for K sources and past frames."""
+    needed = Z.shape[-3] * (1 + taps)
+    if Z.shape[-1] < needed:
+        past = f" and {taps} past frames" * bool(taps)
+        raise UserError(
+            f"mix: too short for {K} sources{past}, which need {needed} frames of {n_fft} samples; "
+            "give a longer recording"
+        )
+
+
 def check_filters(start: Any, X: Tensor, K: int) -> Tensor:
     """Demixing matrices (..., F, K, M) for the mixture X (..., M, F, T), as `start` gives them."""
     if not isinstance(start, np.ndarray | Tensor):
         raise UserError(f"start: {type(start).__name__}; give a NumPy array or a torch tensor")
     wanted = (*X.shape[:-3], X.shape[-2], K, X.shape[-3])
-    W = torch.as_tensor(start).to(X)
+    W = torch.as_tensor(start).to(X)[..., : X.shape[-3]]  # those over past frames begin anew
     if W.shape[-3:] != wanted[-3:] or W.ndim > len(wanted):
         raise UserError(f"start: shape {tuple(W.shape)}; the demixing matrices are {wanted}")
     if not torch.isfinite(W).all():
