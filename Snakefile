@@ -73,6 +73,8 @@ LIBRISPEECH = PARAMS.corpus.source == "librispeech"
 LISTED = (PARAMS.corpus.librispeech.utterances or []) if LIBRISPEECH else []
 TRAINING = [*layout.training(PARAMS), *layout.validation(PARAMS)]
 DRAWN = PARAMS.drawn
+# of the scores, which outputs are put in the order of, and which is transcribed
+REFERENCE = PARAMS.score.model_dump(include={"reference"}, exclude=PARAMS.score.idle)
 
 
 @cache
@@ -84,7 +86,9 @@ def code(stage, name=None):
 def needs(stage, name=None, **parts):
     """What a job's result depends on beside its inputs; name: of its variant or method."""
     values = {
-        key: part.model_dump(mode="json") if hasattr(part, "model_dump") else part
+        key: part.model_dump(mode="json", exclude=getattr(part, "idle", None))
+        if hasattr(part, "model_dump")
+        else part
         for key, part in parts.items()
     }
     return dict(seed=PARAMS.seed, code=code(stage, name), **values)
@@ -332,6 +336,7 @@ rule separate:
             fs=PARAMS.fs,
             method=PARAMS.separate.methods[wildcards.method],
             stft=stft_of(wildcards),
+            **REFERENCE,
         ),
     shell:
         STAGE + "separate {wildcards.method} {wildcards.set}"
@@ -366,6 +371,7 @@ rule transcribe:
             fs=PARAMS.fs,
             transcribe=PARAMS.transcribe.model_dump(exclude={"methods"}),
             corpus=PARAMS.corpus.source,
+            **REFERENCE,
             weights=contents(
                 asr.weights,
                 PARAMS.transcribe.options,

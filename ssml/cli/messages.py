@@ -6,7 +6,15 @@ from typing import Any
 
 from ssml.files.errors import UserError
 
-ARGUMENTS = ("iterations", "sources", "n_fft", "hop", "device")  # of the library, in its errors
+ARGUMENTS = (
+    "iterations",
+    "sources",
+    "n_fft",
+    "hop",
+    "device",
+    "taps",
+    "delay",
+)  # of the library, in its errors
 
 
 class FailedError(Exception):

@@ -14,6 +14,7 @@ LossName = Literal["sdr", "coherence"]
 NetworkName = Literal["glu", "gru", "dilated", "banded"]
 ClassicalName = Literal["laplace", "gauss", "nmf"]
 CorpusName = Literal["synthetic", "librispeech"]
+ReferenceName = Literal["reverberant", "early"]
 BoundName = Literal["true-source", "least-squares"]
 RecogniserName = Literal["pocketsphinx", "faster-whisper", "transformers"]
 # separators of other packages -> the update rules they have

@@ -26,12 +26,13 @@ def record_changes(states: Iterable[Demixing], changes: list[float]) -> Iterator
     """Yield the states of a separation, and append the `change` by each iteration to `changes`."""
     before, C = None, None
     for state in states:
+        W = state.W[..., : state.X.shape[-3]]  # of the present frame
         if before is None or C is None:
             X = state.X.transpose(-3, -2)
             C = X @ X.mH
         else:
-            changes.append(change(before, state.W, C))
-        before = state.W
+            changes.append(change(before, W, C))
+        before = W
         yield state
 
 
@@ -67,7 +68,10 @@ class Watch:
     def __call__(
         self, block: np.ndarray, est: np.ndarray, W: np.ndarray, changes: list[float]
     ) -> None:
-        """Add a block: samples (M, n), outputs (K, m), demixing matrices (F, K, M), changes."""
+        """Add a block: samples (M, n), outputs (K, m), demixing matrices (F, K, M), changes.
+
+        Of W, further columns are those of past frames, which have no figures.
+        """
         peaks = np.abs(block).max(-1)
         self.curve = self.curve or changes
         self._peaks = np.maximum(self._peaks, peaks)
@@ -77,7 +81,7 @@ class Watch:
         still &= (np.diff(block) == 0) & (peaks[:, None] > 2e-3)
         self._flat, self._samples = self._flat + still.sum(-1), self._samples + block.shape[1]
         self._last += changes[-1:]
-        self._conditions.append(_condition(W))
+        self._conditions.append(_condition(W[..., : len(block)]))
         self._likeness.append(_likeness(est, self.fs))
         self._decays.append(_decays(block[0], self.fs))
 
