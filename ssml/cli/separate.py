@@ -96,9 +96,9 @@ def separate(
         int | None, Option(help="Frames from one to the first of its past ones; by default 1.")
     ] = None,
     reduce: Annotated[
-        Literal["pca", "background"],
+        names.ReductionName,
         Option(help="What becomes of more channels than --sources: components, or a background."),
-    ] = "pca",
+    ] = names.PCA,
     device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
     as_json: Annotated[bool, Option("--json", help="Print what was done as JSON.")] = False,
     plot: Annotated[
@@ -139,7 +139,7 @@ def separate(
         skip,
         repeated(
             {"model": None if model == "auto" else model, **options}
-            | {"reduce": None if reduce == "pca" else reduce}
+            | {"reduce": None if reduce == names.PCA else reduce}
             | {"mic": mic, "channels": channels, "block": block},
             align,
         ),

@@ -4,10 +4,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from ssml.config.names import BACKGROUND
 from ssml.iva import demixing
 from ssml.iva.reduction import reduction
-
-PCA, BACKGROUND = REDUCTIONS = "pca", "background"
 
 
 class Reduced(NamedTuple):
@@ -20,7 +19,7 @@ class Reduced(NamedTuple):
 
 
 def reduce_channels(X: Tensor, K: int, start: Tensor | None, form: str) -> Reduced:
-    """X (..., M, F, T) as K channels, or with its background; `form` is one of `REDUCTIONS`.
+    """X (..., M, F, T) as K channels, or with its background; `form` is a `ReductionName`.
 
     start (..., F, K, M): demixing matrices to begin with; None: K principal components, as K of the
     microphones hear them. See `reduction`.

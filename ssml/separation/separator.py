@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ssml.config.names import PCA, REDUCTIONS
 from ssml.files.errors import UserError
 from ssml.iva import auxiva, demixing
 from ssml.iva.auxiva import Demixing
 from ssml.iva.updates import UPDATES
 
 from . import defaults, diagnostics, images
-from .channels import PCA, REDUCTIONS, Reduced, reduce_channels
+from .channels import Reduced, reduce_channels
 from .choice import Options, choose
 from .defaults import AUTO, LEARNED, NARROW, RATE
 from .inputs import (

@@ -66,9 +66,7 @@ def test_past_frames_take_echo_away():
 
     near, mix = images(response[..., :256])[:, 0], images(response).sum(0)
     options = {"model": "gauss", "rule": "ip2", "n_fft": 512, "hop": 256, "iterations": 30}
-    score = [
-        ssml.si_sdr(ssml.separate(mix, **options, taps=taps), near).mean() for taps in (0, 6)
-    ]
+    score = [ssml.si_sdr(ssml.separate(mix, **options, taps=taps), near).mean() for taps in (0, 6)]
     assert score[1] > score[0] + 2
 
 
