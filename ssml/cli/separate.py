@@ -93,7 +93,7 @@ def separate(
         int | None, Option(help="Past frames, filtered against echo; by default the model's, or 0.")
     ] = None,
     delay: Annotated[
-        int | None, Option(help="Frames from one to the first of its past ones; by default 1.")
+        int | None, Option(help="Frames from one to the first of its past ones; by default 2.")
     ] = None,
     reduce: Annotated[
         names.ReductionName,

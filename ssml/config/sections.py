@@ -127,7 +127,7 @@ class VariantParams(Section):
     """of the initial weights and of all draws; `train.seeds` sets it"""
     taps: Natural = 0
     """past frames that are filtered too, against the echo of the room"""
-    delay: Count = 1
+    delay: Count = 2
     """from a frame to the first of its past frames, in frames"""
     reference: ReferenceName = "reverberant"
     """image of a source that it is trained towards; early: direct sound and 50 ms"""
@@ -193,7 +193,7 @@ class MethodParams(Section):
     """the method whose model was trained with another seed; `train.seeds` sets it"""
     taps: Natural = 0
     """past frames that are filtered too, against the echo of the room"""
-    delay: Count = 1
+    delay: Count = 2
     """from a frame to the first of its past frames, in frames"""
     network: str | None = None
     """`module:Class` of a checkpoint at a path whose network is own code"""

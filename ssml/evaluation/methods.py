@@ -28,7 +28,7 @@ class Method(NamedTuple):
     iterations: int
     stft: Stft
     taps: int = 0  # past frames
-    delay: int = 1  # to the first of them, in frames
+    delay: int = demixing.DELAY  # to the first of them, in frames
 
 
 class Separated(NamedTuple):

@@ -20,7 +20,7 @@ class Demixing(NamedTuple):
 
     X: Tensor  # (..., M, F, T) complex, never modified
     W: Tensor  # (..., F, K, M (1 + taps)) complex: filters of the present frame, then of past ones
-    delay: int = 1  # from the present frame to the first past one, frames
+    delay: int = demixing.DELAY  # from the present frame to the first past one, frames
 
     @property
     def Y(self) -> Tensor:
@@ -39,7 +39,7 @@ def iterate(
     iterations: int,
     start: Tensor | None = None,
     taps: int = 0,
-    delay: int = 1,
+    delay: int = demixing.DELAY,
 ) -> Iterator[Demixing]:
     """Yield the state before the first and after each of `iterations` iterations.
 
@@ -63,7 +63,7 @@ def demix(
     recompute: bool = False,
     start: Tensor | None = None,
     taps: int = 0,
-    delay: int = 1,
+    delay: int = demixing.DELAY,
 ) -> Demixing:
     """The state after `iterations` iterations, see `iterate`.
 
@@ -155,7 +155,7 @@ def separate(
     stft: Stft,
     mic: int = 0,
     taps: int = 0,
-    delay: int = 1,
+    delay: int = demixing.DELAY,
 ) -> Tensor:
     """Separate mixtures (..., M, N) real into the images at `mic` of their sources, (..., K, N)."""
     state = demix(stft.forward(x), model, rule, iterations, taps=taps, delay=delay)

@@ -18,6 +18,7 @@ from ssml.files import own
 from ssml.files.errors import UserError
 from ssml.files.io import read_json, write_bytes, write_json
 
+from .demixing import DELAY
 from .models import NETWORKS
 from .stft import Stft
 
@@ -46,7 +47,7 @@ class Trained(NamedTuple):
 
     @property
     def delay(self) -> int:
-        return self.card.get("delay", 1)
+        return self.card.get("delay", DELAY)
 
     @property
     def fs(self) -> int:

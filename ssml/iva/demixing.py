@@ -16,6 +16,8 @@ from torch import Tensor
 
 from . import linalg
 
+DELAY = 2  # frames: neighbours share most of a window, and past ones must not predict the talker
+
 
 def sphere(X: Tensor) -> tuple[Tensor, Tensor]:
     """Mixtures with covariance I in each bin, (..., M, F, T), and L (..., F, M, M) with `X = L Z`.
@@ -83,7 +85,7 @@ def with_past(X: Tensor, taps: int, delay: int, axis: int = -3) -> Tensor:
     return torch.cat([X, *past], axis) if taps else X
 
 
-def apply(W: Tensor, X: Tensor, delay: int = 1) -> Tensor:
+def apply(W: Tensor, X: Tensor, delay: int = DELAY) -> Tensor:
     """`Y = W X`: (..., F, K, M), (..., M, F, T) -> (..., K, F, T).
 
     W (..., F, K, M (1 + taps)) has filters over past frames behind those of the present one, see

@@ -95,9 +95,13 @@ def update(V: Tensor, C: Tensor, M: int, rule: Rule, dtype: torch.dtype) -> Tens
 def background(W: Tensor) -> Tensor:
     """The rows (..., M - K, M) of the background for the sphered mixture: orthogonal to W's.
 
-    `[J, -I]` with `W_1 J^H = W_2`, W = [W_1 | W_2] (..., K, M) (Scheibler & Ono 2019).
+    `[J, -I]` with `W_1 J^H = W_2`, W = [W_1 | W_2] (..., K, M) (Scheibler & Ono 2019). J is zero
+    where W_1 is singular, as in silence.
     """
     K, M = W.shape[-2:]
-    J = torch.linalg.solve_ex(W[..., :K], W[..., K:]).result.mH
+    first, rest = W[..., :K], W[..., K:]
+    singular = (torch.linalg.inv_ex(first.detach()).info > 0)[..., None, None]
+    first = torch.where(singular, torch.eye(K, dtype=W.dtype, device=W.device), first)
+    J = torch.linalg.solve_ex(first, torch.where(singular, 0, rest)).result.mH
     eye = torch.eye(M - K, dtype=W.dtype, device=W.device)
     return torch.cat([J, -eye.expand(*J.shape[:-2], M - K, M - K)], -1)

@@ -7,6 +7,7 @@ import numpy as np
 
 from ssml.files.errors import UserError
 from ssml.iva.checkpoint import Trained
+from ssml.iva.demixing import DELAY
 from ssml.iva.models import CLASSICAL, SourceModel
 from ssml.iva.stft import Stft
 
@@ -41,7 +42,7 @@ class Choice(NamedTuple):
     fs: int  # Hz, at which the model works
     is_loaded: bool = False  # from a file: no one else holds the network
     taps: int = 0  # past frames
-    delay: int = 1  # to the first of them, in frames
+    delay: int = DELAY  # to the first of them, in frames
 
 
 def choose(model: Any, fs: int | None, n_fft: int | None, hop: int | None) -> Choice:

@@ -72,7 +72,7 @@ class Separator(nn.Module):
     mic: the reference microphone, from 0: outputs are the sources' images there. None, or where it
         is left out: the first that hears.
     taps, delay: past frames that are filtered too, against the echo of the room, and how many
-        frames ago the first of them is. None: those on the card of the trained model, or 0 and 1.
+        frames ago the first of them is. None: those on the card of the trained model, or 0 and 2.
         Outputs are then nearer to the sources' early images.
     reduce: with fewer sources than microphones, "pca": principal components; "background": all
         microphones (OverIVA), what is uncorrelated with the outputs being a background.

@@ -3,11 +3,12 @@ from typing import get_args
 import pytest
 import yaml
 
-from ssml.config import names, params
+from ssml.config import names, params, sections
 from ssml.config.uses import check_watched, uses
 from ssml.data.corpora import CORPORA
 from ssml.evaluation.asr import ASR
 from ssml.files.errors import UserError
+from ssml.iva.demixing import DELAY
 from ssml.iva.losses import LOSSES
 from ssml.iva.models import CLASSICAL, NETWORKS
 from ssml.iva.updates import UPDATES
@@ -33,6 +34,8 @@ def test_names_are_those_of_the_dicts():
     assert set(get_args(names.NetworkName)) == set(NETWORKS)
     assert set(get_args(names.CorpusName)) == set(CORPORA)
     assert set(get_args(names.RecogniserName)) == set(ASR)
+    for section in (sections.MethodParams, sections.VariantParams):
+        assert section.model_fields["delay"].default == DELAY
 
 
 def broken(values, key, value):
@@ -119,12 +122,12 @@ def test_past_frames_and_the_early_reference_leave_other_digests_as_they_are(val
 
     before = digested(values)
     assert not {"taps", "delay", "reference"} & {key for one in before for key in one}
-    values["separate"]["methods"]["laplace-iss"] |= {"taps": 3, "delay": 2}
+    values["separate"]["methods"]["laplace-iss"] |= {"taps": 3, "delay": 4}
     values["train"]["variants"]["learned-sdr"] |= {"taps": 1, "reference": "early"}
     values["score"]["reference"] = "early"
     method, variant, score = digested(values)
-    assert method == before[0] | {"taps": 3, "delay": 2}
-    assert variant == before[1] | {"taps": 1, "delay": 1, "reference": "early"}
+    assert method == before[0] | {"taps": 3, "delay": 4}
+    assert variant == before[1] | {"taps": 1, "delay": 2, "reference": "early"}
     assert score == before[2] | {"reference": "early"}
 
 

@@ -58,16 +58,18 @@ def test_past_frames_take_echo_away():
     random, n = np.random.default_rng(0), 64000
     dry = random.standard_normal((2, n)) * random.random((2, 40)).repeat(n // 40, -1) ** 4
     response = random.standard_normal((2, 2, 6400)) * 10 ** (-3 * np.arange(6400) / 6400)
-    response[..., 0] += 8 * np.eye(2) + 3
+    response[..., 0] += 24 * np.eye(2) + 8
 
     def images(h):
         padded = np.fft.rfft(dry, 2 * n)[:, None] * np.fft.rfft(h, 2 * n)
         return np.fft.irfft(padded)[..., :n]
 
     near, mix = images(response[..., :256])[:, 0], images(response).sum(0)
-    options = {"model": "gauss", "rule": "ip2", "n_fft": 512, "hop": 256, "iterations": 30}
-    score = [ssml.si_sdr(ssml.separate(mix, **options, taps=taps), near).mean() for taps in (0, 6)]
-    assert score[1] > score[0] + 2
+    options = {"model": "gauss", "rule": "ip2", "n_fft": 512, "iterations": 30, "delay": 3}
+    score = [
+        ssml.si_sdr(ssml.separate(mix, **options, taps=taps), near)[0].mean() for taps in (0, 6)
+    ]
+    assert score[1] > score[0] + 1.5
 
 
 def test_what_hears_nothing_is_no_background():

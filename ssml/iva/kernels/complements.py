@@ -21,14 +21,17 @@ def background(W, square, rows):
     for i in range(K):
         for j in range(M):
             square[i, j] = W[i, j]
+    singular = False
     for i in range(K):  # Gauss and Jordan, with pivots
         best = i
         for r in range(i + 1, K):
-            if abs(square[r, i]) > abs(square[best, i]):
+            if rules.square(square[r, i]) > rules.square(square[best, i]):
                 best = r
         for j in range(M):
             square[i, j], square[best, j] = square[best, j], square[i, j]
-        inverse = 1 / square[i, i]
+        size = rules.square(square[i, i])
+        singular = singular or size == 0
+        inverse = np.conj(square[i, i]) * (1 / max(size, TINY))
         for j in range(M):
             square[i, j] *= inverse
         for r in range(K):
@@ -38,7 +41,7 @@ def background(W, square, rows):
                     square[r, j] -= factor * square[i, j]
     for r in range(K, M):
         for j in range(rows.shape[1]):
-            rows[r, j] = np.conj(square[j, r]) if j < K else complex(0, 0)
+            rows[r, j] = np.conj(square[j, r]) if j < K and not singular else complex(0, 0)
         rows[r, r] = -1
 
 
