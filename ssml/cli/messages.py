@@ -32,6 +32,11 @@ def with_options(error: UserError) -> str:
     return re.sub(named, lambda name: f"{option(name[1])}: ", str(error))
 
 
+def number(text: str | None) -> int | str | None:
+    """The whole number that an option was given; other text as it is, for the library to judge."""
+    return int(text) if text and re.fullmatch(r"[+-]?\d{1,9}", text) else text
+
+
 def printable(text: str) -> str:
     """Text in which a name that is no UTF-8 can be printed."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -15,7 +15,7 @@ from ssml.config import names
 from ssml.files.errors import UserError, install
 
 from . import models, pages
-from .messages import FailedError, complain, printable, repeated, with_options
+from .messages import FailedError, complain, number, printable, repeated, with_options
 
 # line ends are shown as they are, but for the first paragraph's
 SEPARATE = """Separate recordings: OUT/<name>-1.wav, OUT/<name>-2.wav ... for each of them.
@@ -90,7 +90,7 @@ def separate(
         Option(help="Longer recordings are cut into blocks, s; by default 60, or what fits."),
     ] = None,
     taps: Annotated[
-        int | None, Option(help="Past frames, filtered against echo; by default the model's, or 0.")
+        str | None, Option(help="Past frames against echo, or auto; by default the model's, or 0.")
     ] = None,
     delay: Annotated[
         int | None, Option(help="Frames from one to the first of its past ones; by default 2.")
@@ -126,7 +126,7 @@ def separate(
     if block is not None and not 1 <= block <= 86400:
         raise UserError(f"--block: {block} s is not within 1..86400")
     options: dict[str, Any] = {"rule": rule, "iterations": iterations, "sources": sources}
-    options |= {"n_fft": n_fft, "hop": hop, "taps": taps, "delay": delay, "reduce": reduce}
+    options |= {"n_fft": n_fft, "hop": hop, "taps": number(taps), "delay": delay, "reduce": reduce}
     models.bring(own_modules)
     separator = _separators(models.resolve(model), _device(device), options)
     places, passed = formats.find(inputs, recursive, out)

@@ -96,7 +96,8 @@ def _sphere(
     if taps or (start is not None and start.shape[-2] < X.shape[-3]):
         sphered = demixing.sphere(X * scale[..., None, None, None])
         data, L, W = regression.begin(*sphered, start, taps)
-        if kernels.separates(X, model, rule):
+        derived = torch.is_grad_enabled() and W.requires_grad
+        if kernels.separates(X, model, rule) and not derived:
             return L, kernels.iterate(data, W.contiguous(), model, rule, iterations, delay)
         if kernels.available(X):
             step = partial(kernels.regress, rule=rule, delay=delay)

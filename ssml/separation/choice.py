@@ -1,7 +1,7 @@
 """From what a user names to what separates: source model, rule, iterations, STFT and rate."""
 
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class Options(TypedDict, total=False):
     n_fft: int | None
     hop: int | None
     mic: int | None
-    taps: int | None
+    taps: int | Literal["auto"] | None
     delay: int | None
     reduce: str
 
@@ -85,6 +85,11 @@ def _trained(
             raise UserError(f"{key}: {asked}, but {name} was trained for {own}; leave it out")
     chosen = Choice(Checked(trained.network), trained.rule, trained.iterations, stft, trained.fs)
     return chosen._replace(taps=trained.taps, delay=trained.delay)
+
+
+def power_below(samples: float) -> int:
+    """The largest power of two that is no more than `samples`, at least 64."""
+    return max(64, 2 ** int(np.log2(max(1, samples))))
 
 
 def nearest_power(samples: float) -> int:

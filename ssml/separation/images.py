@@ -4,10 +4,23 @@ import torch
 from torch import Tensor, nn
 
 from ssml.iva import demixing
+from ssml.iva.stft import Stft
 
 # largest level of a channel in an output over that of the microphone's signal: outputs that are
 # louder, and cancel in their sum by 70 dB, are only rounding
 LOUDEST = 3e3
+
+
+def signals(W: Tensor, X: Tensor, delay: int, stft: Stft, mix: Tensor, mic: int) -> Tensor:
+    """The signals (..., K, N) of the outputs `W X`; mix (..., M, N) is the mixture of X.
+
+    Where W is square the outputs add up to the signal of `mic`, also where W is ill-conditioned:
+    they share the rounding error.
+    """
+    est = stft.inverse(demixing.apply(W, X, delay), mix.shape[-1])
+    if W.shape[-2] != W.shape[-1]:
+        return est
+    return est + (mix[..., mic, None, :] - est.sum(-2, keepdim=True)) / W.shape[-2]
 
 
 def scale(W: Tensor, T: Tensor | None, axes: Tensor, X: Tensor, mic: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Checks of what a separator receives: mixtures, filters and numbers; level, rate and length."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,13 @@ def place_on(device: str | torch.device) -> Tensor:
         raise UserError(f"device: {device} cannot be used; give cpu, cuda or cuda:1 ...") from None
 
 
+def check_name(key: str, name: str | None, known: Collection[str]) -> str | None:
+    """The name; `UserError` where one is given that is not among those known."""
+    if name is not None and name not in known:
+        raise UserError(f"{key}: no {name!r} among {', '.join(known)}")
+    return name
+
+
 def check_integer(name: str, value: Any, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise UserError(f"{name}: {value!r} is not a whole number")
@@ -143,6 +151,11 @@ def derives(mix: Any, *others: Any) -> bool:
     if not torch.is_grad_enabled() or isinstance(mix, np.ndarray):
         return False
     return any(x.requires_grad for x in (mix, *others) if isinstance(x, Tensor))
+
+
+def like(x: Tensor, mix: Any) -> Any:
+    """x as an array where `mix` is one."""
+    return x.cpu().numpy() if isinstance(mix, np.ndarray) else x
 
 
 def fit_length(x: Tensor, length: int) -> Tensor:

@@ -7,7 +7,7 @@ matrices that are returned, and their scale, include the reduction.
 import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar, Unpack
+from typing import Any, Literal, TypeVar, Unpack
 
 import numpy as np
 import torch
@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from ssml.config.names import PCA, REDUCTIONS
 from ssml.files.errors import UserError
-from ssml.iva import auxiva, demixing
+from ssml.iva import auxiva
 from ssml.iva.auxiva import Demixing
 from ssml.iva.updates import UPDATES
 
-from . import defaults, diagnostics, images
+from . import defaults, diagnostics, echo, images
 from .channels import Reduced, reduce_channels
-from .choice import Options, choose
+from .choice import Options, choose, power_below
 from .defaults import AUTO, LEARNED, NARROW, RATE
 from .inputs import (
     check_channels,
@@ -29,9 +29,11 @@ from .inputs import (
     check_integer,
     check_length,
     check_mixture,
+    check_name,
     derives,
     exponent,
     fit_length,
+    like,
     listen,
     place_on,
     resample,
@@ -73,7 +75,7 @@ class Separator(nn.Module):
         is left out: the first that hears.
     taps, delay: past frames that are filtered too, against the echo of the room, and how many
         frames ago the first of them is. None: those on the card of the trained model, or 0 and 2.
-        Outputs are then nearer to the sources' early images.
+        taps "auto": see `echo.past_frames`. Outputs are nearer to the sources' early images.
     reduce: with fewer sources than microphones, "pca": principal components; "background": all
         microphones (OverIVA), what is uncorrelated with the outputs being a background.
     device: where NumPy mixtures are computed, until `to` moves it. torch mixtures stay on their
@@ -100,17 +102,14 @@ class Separator(nn.Module):
         n_fft: int | None = None,
         hop: int | None = None,
         mic: int | None = None,
-        taps: int | None = None,
+        taps: int | Literal["auto"] | None = None,
         delay: int | None = None,
         reduce: str = PCA,
         device: str | torch.device = "cpu",
     ) -> None:
         super().__init__()
-        if rule is not None and rule not in UPDATES:
-            raise UserError(f"rule: no {rule!r} among {', '.join(UPDATES)}")
-        if reduce not in REDUCTIONS:
-            raise UserError(f"reduce: no {reduce!r} among {', '.join(REDUCTIONS)}")
-        self.reduce = reduce
+        check_name("rule", rule, UPDATES)
+        self.reduce = check_name("reduce", reduce, REDUCTIONS)
         self.sources = None if sources is None else check_integer("sources", sources, least=2)
         fs = None if fs is None else check_integer("fs", fs, least=1)
         self.mic = None if mic is None else check_integer("mic", mic, least=0)
@@ -121,9 +120,8 @@ class Separator(nn.Module):
             free = n_fft is None and hop is None  # an own window is none of the trained model's
             model = LEARNED if free and (fs is None or fs >= RATE) else NARROW
             if free:
-                self._given = {"rule": rule, "iterations": iterations, "sources": sources}
-                self._given |= {"fs": fs, "mic": mic, "taps": taps, "delay": delay}
-                self._given["reduce"] = reduce
+                self._given = {"rule": rule, "iterations": iterations, "sources": sources, "fs": fs}
+                self._given |= {"mic": mic, "taps": taps, "delay": delay, "reduce": reduce}
         self.name = model if isinstance(model, str | Path) else type(model).__name__
         chosen = choose(model, fs, n_fft, hop)
         self.model, self.stft, self._is_loaded = chosen.model, chosen.stft, chosen.is_loaded
@@ -131,7 +129,9 @@ class Separator(nn.Module):
         self.rule = rule or chosen.rule
         iterations = chosen.iterations if iterations is None else iterations
         self.iterations = check_integer("iterations", iterations, 0)
-        self.taps = check_integer("taps", chosen.taps if taps is None else taps, 0)
+        self._finds_taps = isinstance(taps, str) and taps == AUTO
+        taps = 0 if self._finds_taps else chosen.taps if taps is None else taps
+        self.taps = check_integer("taps", taps, 0)
         self.delay = check_integer("delay", chosen.delay if delay is None else delay, 1)
         if isinstance(self.model, nn.Module):
             self.training = self.model.training
@@ -159,22 +159,31 @@ class Separator(nn.Module):
     @property
     def is_auto(self) -> bool:
         """Whether `for_mixture` may give another separator."""
-        return self._given is not None
+        return self._given is not None or self._finds_taps
 
     def for_mixture(self, mix: Array) -> "Separator":
         """The separator that is used for `mix` (..., M, N).
 
         It is this one, but with model "auto" a classical one for a mixture with a narrow band (see
-        `defaults.is_narrow`) and, with a shorter window, for one with too few frames.
+        `defaults.is_narrow`) and, with a shorter window, for one with too few frames. With taps
+        "auto" it has the `echo.past_frames` of the mixture, the first of a batch.
         """
-        if self._given is None:
+        if not self.is_auto:
             return self
         x = check_mixture(mix)
-        K = self.sources or x.shape[-2]
+        chosen = self if self._given is None else self._fitting(x)
+        if self._finds_taps:
+            chosen = copy.copy(chosen)
+            hop, chosen._finds_taps = chosen.stft.hop / chosen.model_fs, False
+            chosen.taps = echo.past_frames(x, self.fs, hop)
+        return chosen
+
+    def _fitting(self, x: Tensor) -> "Separator":
+        """What "auto" takes for a mixture's band and length."""
+        frames = (self.sources or x.shape[-2]) * (1 + self.taps)
         chosen = self._classical(None) if defaults.is_narrow(x.detach(), self.fs) else self
-        if x.shape[-1] // (chosen.window * self.fs / 4) >= K:
-            return chosen
-        return self._classical(max(64, 2 ** int(np.log2(max(1, 4 * x.shape[-1] / K)))))
+        is_long = x.shape[-1] // (chosen.window * self.fs / 4) >= frames
+        return chosen if is_long else self._classical(power_below(4 * x.shape[-1] / frames))
 
     def referring_to(self, mic: int) -> "Separator":
         """The same separator, with another reference microphone."""
@@ -233,16 +242,13 @@ class Separator(nn.Module):
                     if each is not None:
                         each(i, self._state(last, X, T, axes, level, mic))
             W = images.scale(last.W, T, axes, X, mic)
-            est = self.stft.inverse(demixing.apply(W, X, self.delay), at_model.shape[-1])
-            if W.shape[-2] == W.shape[-1]:  # the rounding error of ill-conditioned W
-                rest = at_model[..., mic, None, :] - est.sum(-2, keepdim=True)
-                est = est + rest / W.shape[-2]
+            est = images.signals(W, X, self.delay, self.stft, at_model, mic)
             est = fit_length(resample(est, self.model_fs, self.fs), x.shape[-1]) / level
             silent = (self.sources or x.shape[-2]) - W.shape[-2]  # for microphones left out
             est, W = (nn.functional.pad(y, (0, 0, 0, silent)) for y in (est, W))
         if not torch.isfinite(est).all():
             raise UserError(f"mix: no finite outputs after {self.iterations} iterations; try fewer")
-        return _like(est, mix), _like(W, mix)
+        return like(est, mix), like(W, mix)
 
     def filters(self, mix: Array) -> Array:
         """The demixing matrices W (..., F, K, M), complex: the outputs' STFT is `W X`.
@@ -272,8 +278,7 @@ class Separator(nn.Module):
         self, state: Demixing, X: Tensor, T: Tensor | None, axes: Tensor, level: Tensor, mic: int
     ) -> Demixing:
         """The state of the mixture X / level, projected back, of one of the reduced mixture."""
-        W = images.scale(state.W, T, axes, X, mic)
-        return Demixing(X / level[..., None], W, self.delay)
+        return Demixing(X / level[..., None], images.scale(state.W, T, axes, X, mic), self.delay)
 
     def _tensor(self, mix: Any) -> Tensor:
         """The mixture as a checked tensor; moves a trained model to its device."""
@@ -293,7 +298,3 @@ class Separator(nn.Module):
         reduced = reduce_channels(X, K, first, form)
         check_length(reduced.Z, K, self.taps, self.stft.n_fft)
         return reduced
-
-
-def _like(x: Tensor, mix: Array) -> Any:
-    return x.cpu().numpy() if isinstance(mix, np.ndarray) else x

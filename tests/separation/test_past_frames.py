@@ -107,6 +107,14 @@ def test_a_gradient_flows_to_mixture_and_network():
         assert all(torch.isfinite(g).all() and g.any() for g in found)
 
 
+def test_a_gradient_flows_to_the_filters_that_a_background_starts_from():
+    mix = torch.from_numpy(speechlike(3, seconds=0.3)[0])
+    start = torch.eye(2, 3, dtype=torch.complex128).repeat(129, 1, 1).requires_grad_()
+    est = ssml.separate(mix, **QUICK, sources=2, reduce="background", start=start)
+    (found,) = torch.autograd.grad(est.square().sum(), start)
+    assert torch.isfinite(torch.view_as_real(found)).all() and found.any()
+
+
 def test_a_trained_model_brings_its_past_frames(tmp_path):
     path = tiny_model(tmp_path / "m.safetensors")
     trained = checkpoint.load(path)
@@ -125,6 +133,7 @@ def test_a_trained_model_brings_its_past_frames(tmp_path):
     [
         ({"taps": -1}, "^taps: -1 is below 0"),
         ({"taps": 1.5}, "^taps: 1.5 is not a whole number"),
+        ({"taps": "few"}, "^taps: .few. is not a whole number"),
         ({"taps": 1, "delay": 0}, "^delay: 0 is below 1"),
         ({"reduce": "drop"}, "^reduce: no 'drop' among pca, background"),
         ({"taps": 60}, "^mix: too short for 2 sources and 60 past frames, which need 122 frames"),
