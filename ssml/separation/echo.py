@@ -6,7 +6,7 @@ from torch import Tensor
 BANDS = (500, 1000, 2000)  # Hz, lower edges of the octaves whose decays are measured
 STEP, RUN = 0.016, 5  # s between energies; number of energies in a decay
 FEW = 10  # decays below which there is no estimate of T60
-ECHOING = 0.45  # s, rough T60 from which past frames are worth while
+ECHOING = 0.42  # s, rough T60 from which past frames are worth while
 REACH = 0.2  # s that they go back
 EACH = 8  # frames of a mixture for each filter coefficient of an output, at least
 
