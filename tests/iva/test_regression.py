@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pyroomacoustics as pra
 import pytest
 import torch
 
@@ -123,6 +124,22 @@ def test_a_background_is_over_iva(monkeypatch):
     expected = (w / (w.mH @ V @ w).sqrt()).mH
     ratio = state.W / expected
     torch.testing.assert_close(ratio, ratio[..., :1].expand_as(ratio))
+
+
+def test_a_background_converges_to_what_pyroomacoustics_finds():
+    random = torch.Generator().manual_seed(0)
+    noise = torch.randn(4, 9, 300, generator=random, dtype=torch.complex128)
+    X = spectrogram(4, 9, 300)[:2]
+    X = torch.cat([X, X.flip(-3) * (1 + 1j) + X.roll(1, -2)]) + 0.1 * noise
+    *_, state = auxiva.iterate(
+        X, CLASSICAL["laplace"](), "ip", 100, torch.eye(2, 4).expand(9, 2, 4)
+    )
+    given = {"n_src": 2, "n_iter": 100, "model": "laplace", "proj_back": False}
+    expected = pra.bss.auxiva(X.numpy().transpose(2, 1, 0), **given).transpose(2, 1, 0)
+    found = state.Y.numpy()
+    size = np.linalg.norm(found, axis=-1) * np.linalg.norm(expected, axis=-1)
+    coherence = np.abs((found * expected.conj()).sum(-1)) / size
+    np.testing.assert_allclose(coherence, 1, atol=1e-9)
 
 
 def test_the_background_is_uncorrelated_with_the_outputs():
