@@ -128,9 +128,12 @@ def test_a_background_is_over_iva(monkeypatch):
 
 def test_a_background_converges_to_what_pyroomacoustics_finds():
     random = torch.Generator().manual_seed(0)
-    noise = torch.randn(4, 9, 300, generator=random, dtype=torch.complex128)
-    X = spectrogram(4, 9, 300)[:2]
-    X = torch.cat([X, X.flip(-3) * (1 + 1j) + X.roll(1, -2)]) + 0.1 * noise
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=random, dtype=torch.complex128)
+
+    sources = normal(2, 9, 300) * normal(2, 1, 300).abs() ** 2
+    X = torch.einsum("fmk,kft->mft", normal(9, 4, 2), sources) + 0.1 * normal(4, 9, 300)
     *_, state = auxiva.iterate(
         X, CLASSICAL["laplace"](), "ip", 100, torch.eye(2, 4).expand(9, 2, 4)
     )
