@@ -1,7 +1,7 @@
 """Checks of what a separator receives: mixtures, filters and numbers; level, rate and length."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ssml.files.errors import UserError
 
+Name = TypeVar("Name", bound=str | None)
 MOST = 32  # channels of a mixture
 WEAK = 10**-3.5  # level of a channel against the loudest, below which it hears nothing: -70 dB
 
@@ -84,7 +85,7 @@ def place_on(device: str | torch.device) -> Tensor:
         raise UserError(f"device: {device} cannot be used; give cpu, cuda or cuda:1 ...") from None
 
 
-def check_name(key: str, name: str | None, known: Collection[str]) -> str | None:
+def check_name(key: str, name: Name, known: Collection[str]) -> Name:
     """The name; `UserError` where one is given that is not among those known."""
     if name is not None and name not in known:
         raise UserError(f"{key}: no {name!r} among {', '.join(known)}")

@@ -230,7 +230,7 @@ class Separator(nn.Module):
             X = self.stft.forward(at_model)
             heard, mic = listen(x, self.sources, self.mic)
             Z, T, axes, first = self._reduce(X, start, heard)
-            given = {"start": first, "taps": self.taps, "delay": self.delay}
+            given: dict[str, Any] = {"start": first, "taps": self.taps, "delay": self.delay}
             how = (Z, self.model, self.rule, self.iterations)
             if changes is None and each is None:
                 last = auxiva.demix(*how, **given)
