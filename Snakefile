@@ -76,6 +76,8 @@ for model in layout.models_from_elsewhere(PARAMS):
         raise WorkflowError(f"{model}: no such model; correct params.yaml, or bring it there")
 TRAINING = [*layout.training(PARAMS), *layout.validation(PARAMS)]
 DRAWN = PARAMS.drawn
+# of the scores, which outputs are put in the order of, and which is transcribed
+REFERENCE = PARAMS.score.model_dump(include={"reference"}, exclude=PARAMS.score.idle)
 
 
 @cache
@@ -87,7 +89,9 @@ def code(stage, name=None):
 def needs(stage, name=None, **parts):
     """What a job's result depends on beside its inputs; name: of its variant or method."""
     values = {
-        key: part.model_dump(mode="json") if hasattr(part, "model_dump") else part
+        key: part.model_dump(mode="json", exclude=getattr(part, "idle", None))
+        if hasattr(part, "model_dump")
+        else part
         for key, part in parts.items()
     }
     return dict(seed=PARAMS.seed, code=code(stage, name), **values)
@@ -335,6 +339,7 @@ rule separate:
             fs=PARAMS.fs,
             method=PARAMS.separate.methods[wildcards.method],
             stft=stft_of(wildcards),
+            **REFERENCE,
         ),
     shell:
         STAGE + "separate {wildcards.method} {wildcards.set}"
@@ -369,6 +374,7 @@ rule transcribe:
             fs=PARAMS.fs,
             transcribe=PARAMS.transcribe.model_dump(exclude={"methods", "sets"}),
             corpus=PARAMS.corpus.source,
+            **REFERENCE,
             weights=contents(
                 asr.weights,
                 PARAMS.transcribe.options,

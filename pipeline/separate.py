@@ -23,9 +23,8 @@ def main() -> None:
 
     def outputs():
         for example in progress(mixtures, f"{arguments.method} {arguments.set}", "mixtures"):
-            result = methods.separate(
-                method, torch.from_numpy(example.mix), torch.from_numpy(example.reverberant)
-            )
+            ref = example.reference(params.score.reference)
+            result = methods.separate(method, *map(torch.from_numpy, (example.mix, ref)))
             est = result.est.numpy()
             gain = min(1.0, 0.99 / max(float(np.abs(est).max()), 1e-9))  # 16 bits must not clip
             info = {"gain": gain, "failed": result.failed, "si_sdr": result.curve}

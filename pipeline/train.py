@@ -44,7 +44,7 @@ def main() -> None:
     known = params.scenes.sets[params.train.train]
     paths = [*layout.training(params), *layout.validation(params)]
     facts = {
-        **variant.model_dump(mode="json"),
+        **variant.model_dump(mode="json", exclude=variant.idle),
         "rooms" if params.train.redraw else "mixtures": known.mixtures,
         "data": digest([sha256(path) for path in paths])[:16],
     }
@@ -63,6 +63,7 @@ def train(share: Share, params: Params, name: str, facts: dict[str, Any]) -> Non
     distributed.repeatable()
     variant = params.train.variants[name]
     known, draw = supply(params)
+    draw = partial(draw, known, reference=variant.reference)
     dev = ShardReader(layout.validation(params), params.fs)
     start = layout.start(params, name)
     begin = checkpoint.read_tensors(start) if start else None
@@ -73,7 +74,7 @@ def train(share: Share, params: Params, name: str, facts: dict[str, Any]) -> Non
     key = digest([facts, source, params.train.threads])  # another number rounds otherwise
     resume(trainer, layout.checkpoint(name), key)
     if not share.first:
-        fit(trainer, partial(draw, known), dev, layout.checkpoint(name), key)
+        fit(trainer, draw, dev, layout.checkpoint(name), key)
         return
     about = (
         f"Source model learned through AuxIVA-{variant.rule.upper()} by the {variant.loss} loss."
@@ -89,7 +90,7 @@ def train(share: Share, params: Params, name: str, facts: dict[str, Any]) -> Non
                 values |= {"validation SI-SDR dB": row["si_sdr"]} if "si_sdr" in row else {}
                 tracked.log(values | {"skipped steps": row["skipped"]}, row["step"])
 
-        fit(trainer, partial(draw, known), dev, layout.checkpoint(name), key, log)
+        fit(trainer, draw, dev, layout.checkpoint(name), key, log)
         reached = checkpoint.parameters(trainer.network), trainer.best_si_sdr, trainer.skipped
         card = facts | dict(zip(REACHED, reached, strict=True))
         checkpoint.save(layout.model(name), trainer.best, card)

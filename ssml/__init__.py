@@ -11,7 +11,8 @@ Axes: `K` sources, `M = K` microphones, `F` frequency bins, `T` frames, `N` samp
 | `G`    | (..., F, K, K, K)    | weighted covariances of the outputs, `[f, source, i, j]` |
 | `A`    | (..., F, K, K)       | transform that a rule makes of `G`: `W <- A W`           |
 
-More microphones than sources are reduced to K channels first.
+More microphones than sources are reduced to K channels first, or the rest is a background. With
+`taps` past frames, W has as many further blocks of M columns.
 
     import ssml
     # (..., M, N) -> (..., K, N)

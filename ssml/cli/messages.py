@@ -6,7 +6,15 @@ from typing import Any
 
 from ssml.files.errors import UserError
 
-ARGUMENTS = ("iterations", "sources", "n_fft", "hop", "device")  # of the library, in its errors
+ARGUMENTS = (
+    "iterations",
+    "sources",
+    "n_fft",
+    "hop",
+    "device",
+    "taps",
+    "delay",
+)  # of the library, in its errors
 
 
 class FailedError(Exception):
@@ -22,6 +30,11 @@ def with_options(error: UserError) -> str:
     """The error's line, with the options of the command."""
     named = rf"(?<![^:] )\b({'|'.join(ARGUMENTS)}): "
     return re.sub(named, lambda name: f"{option(name[1])}: ", str(error))
+
+
+def number(text: str | None) -> int | str | None:
+    """The whole number that an option was given; other text as it is, for the library to judge."""
+    return int(text) if text and re.fullmatch(r"[+-]?\d{1,9}", text) else text
 
 
 def printable(text: str) -> str:

@@ -15,7 +15,7 @@ from ssml.config import names
 from ssml.files.errors import UserError, install
 
 from . import models, pages
-from .messages import FailedError, complain, printable, repeated, with_options
+from .messages import FailedError, complain, number, printable, repeated, with_options
 
 # line ends are shown as they are, but for the first paragraph's
 SEPARATE = """Separate recordings: OUT/<name>-1.wav, OUT/<name>-2.wav ... for each of them.
@@ -89,6 +89,16 @@ def separate(
         float | None,
         Option(help="Longer recordings are cut into blocks, s; by default 60, or what fits."),
     ] = None,
+    taps: Annotated[
+        str | None, Option(help="Past frames against echo, or auto; by default the model's, or 0.")
+    ] = None,
+    delay: Annotated[
+        int | None, Option(help="Frames from one to the first of its past ones; by default 2.")
+    ] = None,
+    reduce: Annotated[
+        names.ReductionName,
+        Option(help="What becomes of more channels than --sources: components, or a background."),
+    ] = names.PCA,
     device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
     as_json: Annotated[bool, Option("--json", help="Print what was done as JSON.")] = False,
     plot: Annotated[
@@ -116,7 +126,7 @@ def separate(
     if block is not None and not 1 <= block <= 86400:
         raise UserError(f"--block: {block} s is not within 1..86400")
     options: dict[str, Any] = {"rule": rule, "iterations": iterations, "sources": sources}
-    options |= {"n_fft": n_fft, "hop": hop}
+    options |= {"n_fft": n_fft, "hop": hop, "taps": number(taps), "delay": delay, "reduce": reduce}
     models.bring(own_modules)
     separator = _separators(models.resolve(model), _device(device), options)
     places, passed = formats.find(inputs, recursive, out)
@@ -129,6 +139,7 @@ def separate(
         skip,
         repeated(
             {"model": None if model == "auto" else model, **options}
+            | {"reduce": None if reduce == names.PCA else reduce}
             | {"mic": mic, "channels": channels, "block": block},
             align,
         ),
@@ -278,6 +289,7 @@ def _summary(one: dict[str, Any]) -> str:
     scaled = f", scaled by {one['gain']:.3g}" if one["gain"] != 1 else ""
     factor = f"real-time factor {one['real_time_factor']:.2f}"
     how = f"{one['model']}, {one['rule']}, {one['iterations']} iterations"
+    how += f", {one['taps']} past frames" if one["taps"] else ""
     told = "".join(f"; {note}" for note in one["notes"])
     written = " ".join([one["input"], *one["joined"], "->", *one["outputs"]])
     first = f"{' '.join(written.splitlines())} ({how}, {factor}{scaled}{told})"

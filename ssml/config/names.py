@@ -14,6 +14,10 @@ LossName = Literal["sdr", "coherence"]
 NetworkName = Literal["glu", "gru", "dilated", "banded"]
 ClassicalName = Literal["laplace", "gauss", "nmf"]
 CorpusName = Literal["synthetic", "librispeech"]
+# what becomes of more microphones than sources
+ReductionName = Literal["pca", "background"]
+PCA, BACKGROUND = REDUCTIONS = get_args(ReductionName)
+ReferenceName = Literal["reverberant", "early"]
 BoundName = Literal["true-source", "least-squares"]
 RecogniserName = Literal["pocketsphinx", "faster-whisper", "transformers"]
 # separators of other packages -> the update rules they have

@@ -159,6 +159,8 @@ class Params(Section):
                 )
             if method.is_peer:
                 check(f"separate.methods.{name}.rule", method.rule, PEER_RULES[method.model])
+            if method.taps and method.is_peer:
+                raise ValueError(f"separate.methods.{name}.taps: not of a peer model; remove it")
             if method.network and not (method.is_path and own.is_own(method.network)):
                 raise ValueError(
                     f"separate.methods.{name}.network: is module:Class, of a model at a path"

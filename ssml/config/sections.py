@@ -26,6 +26,7 @@ from .names import (
     NETWORK_NAMES,
     PEER_RULES,
     RecogniserName,
+    ReferenceName,
     RuleName,
 )
 
@@ -124,8 +125,19 @@ class VariantParams(Section):
     """steps"""
     seed: Natural = 1
     """of the initial weights and of all draws; `train.seeds` sets it"""
+    taps: Natural = 0
+    """past frames that are filtered too, against the echo of the room"""
+    delay: Count = 2
+    """from a frame to the first of its past frames, in frames"""
+    reference: ReferenceName = "reverberant"
+    """image of a source that it is trained towards; early: direct sound and 50 ms"""
     start: str | None = None
     """variant, shipped model or path whose weights it starts from"""
+
+    @property
+    def idle(self) -> set[str]:
+        """Keys that change nothing as they are: digests leave them out."""
+        return _without_past(self) | ({"reference"} if self.reference == "reverberant" else set())
 
     @model_validator(mode="after")
     def recomputed_is_the_last(self):
@@ -138,6 +150,10 @@ class VariantParams(Section):
     def network_is_known(cls, network: dict[str, Any]):
         Choice(NETWORK_NAMES, "name: ").check(network.get("name"))
         return network
+
+
+def _without_past(section: Any) -> set[str]:
+    return {"taps", "delay"} if section.taps == 0 else set()
 
 
 class TrainParams(Section):
@@ -175,10 +191,19 @@ class MethodParams(Section):
     """of a classical model (rank, alike, floor of nmf; floor of laplace, gauss) or of an own one"""
     repeats: str | None = None
     """the method whose model was trained with another seed; `train.seeds` sets it"""
+    taps: Natural = 0
+    """past frames that are filtered too, against the echo of the room"""
+    delay: Count = 2
+    """from a frame to the first of its past frames, in frames"""
     network: str | None = None
     """`module:Class` of a checkpoint at a path whose network is own code"""
     mixtures: Count | None = None
     """the first so many of each set; null: all"""
+
+    @property
+    def idle(self) -> set[str]:
+        """Keys that change nothing as they are."""
+        return _without_past(self)
 
     @property
     def is_bound(self) -> bool:
@@ -214,6 +239,13 @@ class ScoreParams(Section):
     """length of BSS-eval's distortion filter, samples"""
     pesq: bool
     """measure PESQ too, by the extra `pesq`: slow"""
+    reference: ReferenceName = "reverberant"
+    """image of a source that outputs are compared with; early: direct sound and 50 ms"""
+
+    @property
+    def idle(self) -> set[str]:
+        """Keys that change nothing as they are: digests leave them out."""
+        return {"reference"} if self.reference == "reverberant" else set()
 
 
 class TranscribeParams(Section):

@@ -18,6 +18,7 @@ import soxr
 from scipy import fft
 
 from ssml.config.mixtures import RedrawParams, SetParams
+from ssml.config.names import ReferenceName
 from ssml.files.errors import UserError
 from ssml.files.provenance import generator
 
@@ -85,7 +86,12 @@ class Bank:
         return int(generator(seed, "talkers", step).choice(chosen))
 
     def draw(
-        self, position: int, n_samples: int, seed: int, K: int | None = None
+        self,
+        position: int,
+        n_samples: int,
+        seed: int,
+        K: int | None = None,
+        reference: ReferenceName = "reverberant",
     ) -> tuple[np.ndarray, np.ndarray]:
         """Mixture (K, N) and references (K, N) at `position`: a function of seed and position.
 
@@ -106,9 +112,9 @@ class Bank:
         shares = self.redraw.disturbances
         pauses = shares is not None and others.random() < shares.pause
         for _ in range(TRIES):
-            picks, images = self._images(
-                responses, n_samples, rng, voices, others if pauses else None
-            )
+            picks, dry = self._voices(responses, n_samples, rng, voices, others if pauses else None)
+            before = dry.shape[-1] - n_samples
+            images = mixing.convolve(dry, responses, before)
             silent = mixing.silent(images)
             if not len(silent):
                 break
@@ -128,12 +134,15 @@ class Bank:
 
         mixed = mixing.mix_at(images, levels, snr, noise)
         mix, ref = mixed.images.sum(0) + mixed.noise, mixed.images[:, 0]
+        level = float(np.sqrt(np.mean(ref.sum(0) ** 2)))
+        if reference == "early":
+            near = mixing.convolve(dry, mixing.early(responses[:, :1], self.fs), before)
+            ref = near[:, 0] * mixed.gains[:, None]
         if shares is None:
             return mix, ref
-        level = float(np.sqrt(np.mean(ref.sum(0) ** 2)))
         return disturbances.disturb(mix, ref, level, shares, self.fs, others)
 
-    def _images(
+    def _voices(
         self,
         responses: np.ndarray,
         n_samples: int,
@@ -141,7 +150,9 @@ class Bank:
         voices: np.random.Generator,
         pauses: np.random.Generator | None,
     ) -> tuple[list[Utterance], np.ndarray]:
-        """Random utterances of random speakers, and the images (K, M, N) of parts of them.
+        """Random utterances of random speakers, and parts of them (K, before + N).
+
+        The samples `before` are those whose reverberation reaches the part of the mixture.
 
         Speakers, utterances and parts are drawn from `rng`, speed and tone from `voices`, the pause
         of the last speaker from `pauses`; None: no pause.
@@ -166,7 +177,7 @@ class Bank:
         if pauses is not None:
             disturbances.pause(dry, before, pauses)
         tone = voices.uniform(-self.redraw.tone, self.redraw.tone, (len(picks), OCTAVES))
-        return picks, mixing.convolve(colour(dry, tone, self.fs), responses, before)
+        return picks, colour(dry, tone, self.fs)
 
 
 def heard(utterance: Utterance, root: Path) -> np.ndarray:
@@ -198,7 +209,14 @@ def colour(dry: np.ndarray, tone: np.ndarray, fs: int) -> np.ndarray:
 
 
 def draw_batch(
-    bank: Bank, step: int, size: int, n_samples: int, seed: int, rank: int = 0, ranks: int = 1
+    bank: Bank,
+    step: int,
+    size: int,
+    n_samples: int,
+    seed: int,
+    rank: int = 0,
+    ranks: int = 1,
+    reference: ReferenceName = "reverberant",
 ) -> Batch:
     """Batch number `step`, or one process's part of it: each room once an epoch, new speech.
 
@@ -209,6 +227,6 @@ def draw_batch(
     fewest = min(bank.redraw.talkers, default=K)
     places = positions(step, size, rank, ranks)
     places = places[: max(len(places) * fewest // K, 1)]
-    drawn = [bank.draw(place, n_samples, seed, K) for place in places]
+    drawn = [bank.draw(place, n_samples, seed, K, reference) for place in places]
     mix, ref = zip(*drawn, strict=True)
     return Batch(np.stack(mix).astype(np.float32), np.stack(ref).astype(np.float32))

@@ -7,6 +7,8 @@ import numpy as np
 from scipy import fft
 
 PEAK = 0.9  # of full scale, of the loudest sample of a mixture and its references
+EARLY = 0.05  # s after the direct sound
+ONSET = 20  # dB below the peak: where a response begins (ISO 3382-1)
 
 
 class ImagesAndNoise(NamedTuple):
@@ -28,6 +30,17 @@ def convolve(dry: np.ndarray, responses: np.ndarray, before: int = 0) -> np.ndar
     n_fft = int(fft.next_fast_len(N + max(responses.shape[-1] - 1 - before, 0), real=True))  # type: ignore[arg-type]
     spectra = fft.rfft(dry, n_fft)[:, None] * fft.rfft(responses, n_fft)  # type: ignore[operator]
     return fft.irfft(spectra, n_fft)[..., before:N]  # type: ignore[index]
+
+
+def early(response: np.ndarray, fs: int) -> np.ndarray:
+    """The early part of responses (..., L) at `fs` Hz: to 50 ms after the direct sound, then zeros.
+
+    The direct sound arrives where the level first comes within 20 dB of the response's peak.
+    """
+    level = np.abs(response)
+    onset = (level >= level.max(-1, keepdims=True) * 10 ** (-ONSET / 20)).argmax(-1)
+    kept = np.arange(response.shape[-1]) < onset[..., None] + int(EARLY * fs)
+    return response * kept
 
 
 def silent(images: np.ndarray) -> np.ndarray:

@@ -17,15 +17,13 @@ from ssml.files.provenance import generator
 
 from . import measured, varied
 from .corpora import Utterance, load
-from .mixing import convolve, mix_at, silent
+from .mixing import convolve, early, mix_at, silent
 from .noise import at_microphones
 from .scenes import Scene
 from .shards import StoredMixture
 from .varied import Walls
 
-EARLY = 0.05  # s after the direct sound
 WALLS = ("west", "east", "south", "north", "floor", "ceiling")
-ONSET = 20  # dB below the peak: where a response begins (ISO 3382-1)
 pra.constants.set("num_threads", 1)  # the workflow runs as many processes as there are cores
 
 
@@ -113,17 +111,6 @@ def by_speaker(rir: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     length = max(len(response) for row in rir for response in row)
     padded = [[np.pad(h, (0, length - len(h))) for h in row] for row in rir]
     return np.array(padded).swapaxes(0, 1)
-
-
-def early(response: np.ndarray, fs: int) -> np.ndarray:
-    """The early part of responses (..., L) at `fs` Hz: to 50 ms after the direct sound, then zeros.
-
-    The direct sound arrives where the level first comes within 20 dB of the response's peak.
-    """
-    level = np.abs(response)
-    onset = (level >= level.max(-1, keepdims=True) * 10 ** (-ONSET / 20)).argmax(-1)
-    kept = np.arange(response.shape[-1]) < onset[..., None] + int(EARLY * fs)
-    return response * kept
 
 
 def t60(response: np.ndarray, fs: int) -> float:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ssml.config.names import ReferenceName
 from ssml.files.errors import UserError
 from ssml.files.io import atomic, encode_flac, read_audio
 from ssml.files.provenance import generator
@@ -19,9 +20,13 @@ class StoredMixture(NamedTuple):
     """A mixture as a shard stores it."""
 
     mix: np.ndarray  # (M, N)
-    reverberant: np.ndarray  # (K, N), the references
+    reverberant: np.ndarray  # (K, N)
     early: np.ndarray  # (K, N), direct sound and 50 ms
     info: dict[str, Any]
+
+    def reference(self, name: ReferenceName) -> np.ndarray:
+        """The images (K, N) of the sources that outputs are compared with."""
+        return self.early if name == "early" else self.reverberant
 
 
 class Batch(NamedTuple):
@@ -161,6 +166,7 @@ def draw_batch(
     seed: int,
     rank: int = 0,
     ranks: int = 1,
+    reference: ReferenceName = "reverberant",
 ) -> Batch:
     """Batch number `step`: random cuts of mixtures, every mixture once an epoch.
 
@@ -173,7 +179,7 @@ def draw_batch(
         example = mixtures[turn(position, len(mixtures), seed)]
         latest = latest_cut(example.mix.shape[1], _last_heard(example), n_samples)
         start = int(generator(seed, "cut", position).integers(latest + 1))
-        for parts, audio in ((mix, example.mix), (ref, example.reverberant)):
+        for parts, audio in ((mix, example.mix), (ref, example.reference(reference))):
             cut = audio[:, start : start + n_samples]
             parts.append(np.pad(cut, ((0, 0), (0, n_samples - cut.shape[1]))))
     return Batch(np.stack(mix), np.stack(ref))

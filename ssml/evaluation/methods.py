@@ -12,7 +12,7 @@ from ssml.config.params import Params
 from ssml.config.sections import MethodParams
 from ssml.files import own
 from ssml.files.errors import UserError
-from ssml.iva import auxiva, bounds, checkpoint
+from ssml.iva import auxiva, bounds, checkpoint, demixing
 from ssml.iva.losses import pit, si_sdr_matrix
 from ssml.iva.models import CLASSICAL, SourceModel
 from ssml.iva.stft import Stft
@@ -27,6 +27,8 @@ class Method(NamedTuple):
     rule: str
     iterations: int
     stft: Stft
+    taps: int = 0  # past frames
+    delay: int = demixing.DELAY  # to the first of them, in frames
 
 
 class Separated(NamedTuple):
@@ -43,18 +45,19 @@ def build(params: Params, name: str) -> Method:
         known = ", ".join(sorted(params.separate.methods))
         raise UserError(f"separate.methods: no '{name}' among {known}")
     method = params.separate.methods[name]
-    rule, path = method.rule, layout.model_of(method)
+    how, path = (method.rule, method.iterations), layout.model_of(method)
+    past = (method.taps, method.delay)
     if path is not None:
         if network := own_network(params, method):
             own.bring(network)  # params.yaml names it, not the model's card alone
         trained = checkpoint.load(path)
         network = trained.network.to(checkpoint.device())
-        return Method(network, rule, method.iterations, trained.stft)
+        return Method(network, *how, trained.stft, *past)
     stft = Stft(**(method.stft or params.separate.stft).model_dump())
     if method.model in BOUND_NAMES:
-        return Method(cast(BoundName, method.model), rule, method.iterations, stft)
+        return Method(cast(BoundName, method.model), *how, stft, *past)
     if method.is_peer:
-        return Method(peers.build(method.model, method.options), rule, method.iterations, stft)
+        return Method(peers.build(method.model, method.options), *how, stft)
     try:
         if method.is_own:
             model = own_model(method.model, method.options)
@@ -62,7 +65,7 @@ def build(params: Params, name: str) -> Method:
             model = CLASSICAL[method.model](**method.options)
     except TypeError as error:
         raise UserError(f"separate.methods.{name}.options: {error}") from None
-    return Method(model, rule, method.iterations, stft)
+    return Method(model, *how, stft, *past)
 
 
 def own_network(params: Params, method: MethodParams) -> str | None:
@@ -102,14 +105,16 @@ def _images(method: Method, X: Tensor, S: Tensor) -> Iterator[tuple[int, Tensor]
     Of a peer, the last alone.
     """
     if method.model == "least-squares":
-        yield from enumerate((X, bounds.least_squares(X, S)))
+        past = demixing.with_past(X, method.taps, method.delay)
+        yield from enumerate((X, bounds.least_squares(past, S)))
         return
     if isinstance(method.model, Peer):
         yield from ((0, X), (method.iterations, method.model(X, method.rule, method.iterations)))
         return
     model = bounds.TrueSource(S) if isinstance(method.model, str) else method.model
     chosen = iterations_to_measure(method.iterations)
-    for i, state in enumerate(auxiva.iterate(X, model, method.rule, method.iterations)):
+    how = model, method.rule, method.iterations, None, method.taps, method.delay
+    for i, state in enumerate(auxiva.iterate(X, *how)):
         if i in chosen:
             yield i, state.projected_back().Y
 

@@ -3,7 +3,8 @@
 **The reference of a source** is its reverberant image at the reference microphone (the first), as
 long as the mixture and without noise: what a perfect separation that leaves the room as it is would
 give. Every metric, loss and claim of this project is against it, but for `si_sdr_early`, which is
-against the direct sound and the reflections of the first 50 ms. Estimates come in the order of the
+against the early image: the direct sound and the reflections of the first 50 ms. With
+`score.reference: early` that is the reference of all metrics. Estimates come in the order of the
 references, so no metric chooses a permutation of its own.
 
 The packages that compute metrics are imported where they are used: the report needs only names.

@@ -51,7 +51,7 @@ def outcomes(
         if only is not None and key not in only:
             continue
         example = mixtures[index]
-        ref = example.reverberant
+        ref = example.reference(params.score.reference)
         if stored is None:
             clean = method == layout.REFERENCE
             est = ref if clean else np.repeat(example.mix[:1], len(ref), axis=0)

@@ -18,6 +18,7 @@ from ssml.files import own
 from ssml.files.errors import UserError
 from ssml.files.io import read_json, write_bytes, write_json
 
+from .demixing import DELAY
 from .models import NETWORKS
 from .stft import Stft
 
@@ -38,6 +39,15 @@ class Trained(NamedTuple):
     def iterations(self) -> int:
         """Iterations to separate with."""
         return self.card.get("separate", {}).get("iterations", 20)
+
+    @property
+    def taps(self) -> int:
+        """Past frames that are filtered too, and `delay` to the first of them, in frames."""
+        return self.card.get("taps", 0)
+
+    @property
+    def delay(self) -> int:
+        return self.card.get("delay", DELAY)
 
     @property
     def fs(self) -> int:

@@ -16,6 +16,8 @@ from torch import Tensor
 
 from . import linalg
 
+DELAY = 2  # frames: neighbours share most of a window, and past ones must not predict the talker
+
 
 def sphere(X: Tensor) -> tuple[Tensor, Tensor]:
     """Mixtures with covariance I in each bin, (..., M, F, T), and L (..., F, M, M) with `X = L Z`.
@@ -71,20 +73,64 @@ def covariance(W: Tensor, U: Tensor, P: Tensor) -> Tensor:
     return (left[..., :, None, :] * W[..., None, :, :].conj()).sum(-1)
 
 
-def apply(W: Tensor, X: Tensor) -> Tensor:
-    """`Y = W X`: (..., F, K, M), (..., M, F, T) -> (..., K, F, T)."""
-    return torch.einsum("...fkm,...mft->...kft", W, X)
+def with_past(X: Tensor, taps: int, delay: int, axis: int = -3) -> Tensor:
+    """The channels of X, then those of its `taps` past frames: M on `axis` becomes M (1 + taps).
+
+    The first of the past frames is `delay` frames ago, each further one a frame more. Frames are
+    the last axis; before the first there is silence.
+    """
+    T = X.shape[-1]
+    lags = range(delay, delay + taps)
+    past = [torch.nn.functional.pad(X, (lag, 0))[..., :T] for lag in lags]
+    return torch.cat([X, *past], axis) if taps else X
 
 
-def project_back(W: Tensor, mic: int = 0) -> Tensor:
+def apply(W: Tensor, X: Tensor, delay: int = DELAY) -> Tensor:
+    """`Y = W X`: (..., F, K, M), (..., M, F, T) -> (..., K, F, T).
+
+    W (..., F, K, M (1 + taps)) has filters over past frames behind those of the present one, see
+    `with_past`.
+    """
+    M, T = X.shape[-3], X.shape[-1]
+    present, *past = W.split(M, -1)
+    Y = torch.einsum("...fkm,...mft->...kft", present, X)
+    for lag, H in enumerate(past, delay):
+        if lag < T:
+            heard = torch.einsum("...fkm,...mft->...kft", H, X[..., : T - lag])
+            Y = Y + torch.nn.functional.pad(heard, (lag, 0))
+    return Y
+
+
+def change_channels(W: Tensor, T: Tensor) -> Tensor:
+    """Filters `W T` for the mixture X of filters W for `T X`; of past frames likewise.
+
+    W (..., F, K, L (1 + taps)), T (..., F, L, M) -> (..., F, K, M (1 + taps)).
+    """
+    if W.shape[-1] == T.shape[-2]:
+        return W @ T
+    return (W.unflatten(-1, (-1, T.shape[-2])) @ T[..., None, :, :]).flatten(-2)
+
+
+def project_back(W: Tensor, mic: int = 0, X: Tensor | None = None) -> Tensor:
     """Projection back: scale W (..., F, K, M) so that outputs are the sources' images at `mic`.
 
     `W[k] <- (W^-1)[mic, k] W[k]`, in double precision, as W may be ill-conditioned. Where W has no
     inverse (silence, identical channels), the rows that cannot be scaled become zero.
+
+    X (..., M, F, T), the mixture, is needed where W is not square. Filters over past frames,
+    further columns of W, are scaled alike. With K < M the regression of X on `W X` takes the place
+    of the inverse, `C W^H (W C W^H)^-1` with C the covariance of X: the inverse where K = M.
     """
-    norms = W.abs().square().sum(-1, keepdim=True).sqrt()
+    M = W.shape[-1] if X is None else X.shape[-3]
+    norms = W[..., :M].abs().square().sum(-1, keepdim=True).sqrt()
     unit = (W / norms.clamp_min(torch.finfo(norms.dtype).tiny)).to(torch.complex128)
-    inverse = torch.linalg.inv_ex(unit).inverse
+    present = unit[..., :M]
+    if X is None or W.shape[-2] == M:
+        inverse = torch.linalg.inv_ex(present).inverse
+    else:
+        x = X.transpose(-3, -2).to(torch.complex128)
+        heard = x @ (x.mH @ present.mH)  # C W^H, times the number of frames
+        inverse = heard @ torch.linalg.inv_ex(present @ heard).inverse
     scaled = inverse[..., mic, :, None] * unit
     finite = torch.isfinite(torch.view_as_real(scaled)).all(-1).all(-1, keepdim=True)
     return torch.where(finite, scaled, 0).to(W.dtype)

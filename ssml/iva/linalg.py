@@ -33,13 +33,15 @@ def loading_of(dtype: torch.dtype) -> tuple[float, float]:
     return loading(precision.eps, precision.tiny)
 
 
-def load(G: Tensor) -> Tensor:
+def load(G: Tensor, given: tuple[float, float] | None = None) -> Tensor:
     """Load the diagonal of covariances (..., K, K): `G[k,k] <- G[k,k] + share G[k,k] + floor`.
+
+    given: share and floor; None: the `loading` for G's precision.
 
     Each entry is loaded by a share of its own value. A share of the trace would exceed an output
     that is far weaker than the others in a bin, and each iteration would attenuate it further.
     """
-    share, floor = loading_of(G.dtype)
+    share, floor = given or loading_of(G.dtype)
     amount = share * G.diagonal(dim1=-2, dim2=-1).real + floor
     return G + torch.diag_embed(amount).to(G.dtype)
 

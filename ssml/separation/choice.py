@@ -1,18 +1,35 @@
 """From what a user names to what separates: source model, rule, iterations, STFT and rate."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
 
 from ssml.files.errors import UserError
 from ssml.iva.checkpoint import Trained
+from ssml.iva.demixing import DELAY
 from ssml.iva.models import CLASSICAL, SourceModel
 from ssml.iva.stft import Stft
 
 from . import defaults
 from .inputs import check_integer
 from .models import Checked, load
+
+
+class Options(TypedDict, total=False):
+    """The arguments of `Separator`, for which `separate` makes one."""
+
+    model: Any
+    rule: str | None
+    iterations: int | None
+    sources: int | None
+    fs: int | None
+    n_fft: int | None
+    hop: int | None
+    mic: int | None
+    taps: int | Literal["auto"] | None
+    delay: int | None
+    reduce: str
 
 
 class Choice(NamedTuple):
@@ -24,6 +41,8 @@ class Choice(NamedTuple):
     stft: Stft
     fs: int  # Hz, at which the model works
     is_loaded: bool = False  # from a file: no one else holds the network
+    taps: int = 0  # past frames
+    delay: int = DELAY  # to the first of them, in frames
 
 
 def choose(model: Any, fs: int | None, n_fft: int | None, hop: int | None) -> Choice:
@@ -64,7 +83,13 @@ def _trained(
     for key, asked, own in (("n_fft", n_fft, stft.n_fft), ("hop", hop, stft.hop)):
         if asked not in (None, own):
             raise UserError(f"{key}: {asked}, but {name} was trained for {own}; leave it out")
-    return Choice(Checked(trained.network), trained.rule, trained.iterations, stft, trained.fs)
+    chosen = Choice(Checked(trained.network), trained.rule, trained.iterations, stft, trained.fs)
+    return chosen._replace(taps=trained.taps, delay=trained.delay)
+
+
+def power_below(samples: float) -> int:
+    """The largest power of two that is no more than `samples`, at least 64."""
+    return max(64, 2 ** int(np.log2(max(1, samples))))
 
 
 def nearest_power(samples: float) -> int:

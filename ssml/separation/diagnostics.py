@@ -12,26 +12,25 @@ from torch import Tensor
 
 from ssml.iva.auxiva import Demixing
 
+from . import echo
 from .hints import hints
 
 SAME = 1 - 1e-5  # correlation of two channels above which they are copies
 EQUAL = 0.998  # correlation of two channels, or of one with the other inverted: nearly copies
 CLIPPED = 1e-4  # share of samples that repeat the one before at the peak level
-BANDS = (500, 1000, 2000)  # Hz, lower edges of the octaves whose decays are measured
-STEP, RUN = 0.016, 5  # s between energies; number of energies in a decay
-FEW = 10  # decays below which there is no estimate of T60
 
 
 def record_changes(states: Iterable[Demixing], changes: list[float]) -> Iterator[Demixing]:
     """Yield the states of a separation, and append the `change` by each iteration to `changes`."""
     before, C = None, None
     for state in states:
+        W = state.W[..., : state.X.shape[-3]]  # of the present frame
         if before is None or C is None:
             X = state.X.transpose(-3, -2)
             C = X @ X.mH
         else:
-            changes.append(change(before, state.W, C))
-        before = state.W
+            changes.append(change(before, W, C))
+        before = W
         yield state
 
 
@@ -67,7 +66,10 @@ class Watch:
     def __call__(
         self, block: np.ndarray, est: np.ndarray, W: np.ndarray, changes: list[float]
     ) -> None:
-        """Add a block: samples (M, n), outputs (K, m), demixing matrices (F, K, M), changes."""
+        """Add a block: samples (M, n), outputs (K, m), demixing matrices (F, K, M), changes.
+
+        Of W, further columns are those of past frames, which have no figures.
+        """
         peaks = np.abs(block).max(-1)
         self.curve = self.curve or changes
         self._peaks = np.maximum(self._peaks, peaks)
@@ -77,9 +79,9 @@ class Watch:
         still &= (np.diff(block) == 0) & (peaks[:, None] > 2e-3)
         self._flat, self._samples = self._flat + still.sum(-1), self._samples + block.shape[1]
         self._last += changes[-1:]
-        self._conditions.append(_condition(W))
+        self._conditions.append(_condition(W[..., : len(block)]))
         self._likeness.append(_likeness(est, self.fs))
-        self._decays.append(_decays(block[0], self.fs))
+        self._decays.append(echo.decays(block[0], self.fs))
 
     def report(
         self,
@@ -112,7 +114,7 @@ class Watch:
             "last_change": float(np.mean(self._last)) if self._last else None,
             "changes": self.curve,
             "condition": float(np.median(self._conditions)),
-            "t60": _t60(np.concatenate(self._decays)),
+            "t60": echo.t60(np.concatenate(self._decays)),
             "window": self.window,
             "lost_above": self.lost_above,  # Hz
             "likeness": float(np.median(self._likeness)),
@@ -141,37 +143,6 @@ def _likeness(est: np.ndarray, fs: int) -> float:
     norms = np.linalg.norm(envelopes, axis=-1)
     correlation = envelopes @ envelopes.T / np.maximum(np.outer(norms, norms), 1e-30)
     return float(correlation[np.triu_indices(len(correlation), 1)].max())
-
-
-def _decays(x: np.ndarray, fs: int) -> np.ndarray:
-    """T60 in s of every free decay in the octaves `BANDS` of x (n,).
-
-    A free decay falls in a straight line (in dB) and stays above the noise. Speech may decay more
-    slowly than the room, but never faster: the fast decays are the room's.
-    """
-    hop = round(STEP * fs)
-    if len(x) < (RUN + 2) * hop:
-        return np.zeros(0)
-    frames = np.lib.stride_tricks.sliding_window_view(x, 2 * hop)[::hop]
-    power = np.abs(np.fft.rfft(frames * np.hanning(2 * hop), axis=-1)) ** 2
-    frequency = np.fft.rfftfreq(2 * hop, 1 / fs)
-    time = (np.arange(RUN) - (RUN - 1) / 2) * STEP
-    found = []
-    for low in BANDS:
-        energy = power[:, (frequency >= low) & (frequency < 2 * low)].sum(-1)
-        level = 10 * np.log10(energy + 1e-12 * energy.max() + 1e-30)
-        runs = np.lib.stride_tricks.sliding_window_view(level, RUN)
-        slope = runs @ time / (time @ time)
-        rest = (runs - runs.mean(-1, keepdims=True) - slope[:, None] * time).std(-1)
-        free = (rest < 1) & (np.diff(runs).max(-1) < 0) & (runs[:, 0] > level.max() - 20)
-        free &= (slope * STEP * (RUN - 1) < -4) & (runs[:, -1] > np.quantile(level, 0.02) + 6)
-        found.append(-60 / slope[free])
-    return np.concatenate(found)
-
-
-def _t60(decays: np.ndarray) -> float | None:
-    """A rough T60 in s, low for echoic rooms: 0.3 s gave 0.3-0.4, 0.5 s gave 0.5, 0.7 s 0.5-0.6."""
-    return round(float(np.quantile(decays, 0.25)), 2) if len(decays) >= FEW else None
 
 
 def sentence(figures: dict[str, Any]) -> str:

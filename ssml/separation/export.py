@@ -79,7 +79,9 @@ def export(
 
 @torch.no_grad()
 def _check_model(trained: Trained) -> None:
-    """Raise `UserError` for a model with a memory: the graph's loop carries only W."""
+    """Raise `UserError` for a model with a memory, or past frames: the graph's loop has only W."""
+    if trained.taps:
+        raise UserError(f"taps: {trained.taps} on the model's card; past frames are not exported")
     _, memory = trained.network(torch.ones(1, 2, trained.stft.bins, 4))
     if memory is not None:
         name = trained.card.get("network", {}).get("name", "model")

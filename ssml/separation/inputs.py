@@ -1,6 +1,7 @@
 """Checks of what a separator receives: mixtures, filters and numbers; level, rate and length."""
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from ssml.files.errors import UserError
 
+Name = TypeVar("Name", bound=str | None)
 MOST = 32  # channels of a mixture
 WEAK = 10**-3.5  # level of a channel against the loudest, below which it hears nothing: -70 dB
 
@@ -43,12 +45,31 @@ def check_mixture(mix: Any) -> Tensor:
     return x
 
 
+def check_channels(M: int, sources: int | None, mic: int | None) -> None:
+    """`UserError` where M microphones are too few for `sources`, or `mic` is none of them."""
+    if sources is not None and sources > M:
+        raise UserError(f"sources: {sources} sources need as many microphones, not {M}")
+    if mic is not None and mic >= M:
+        raise UserError(f"mic: {mic} is not within 0..{M - 1}, the mixture's channels")
+
+
+def check_length(Z: Tensor, K: int, taps: int, n_fft: int) -> None:
+    """`UserError` where Z (..., M, F, T) has too few frames for K sources and past frames."""
+    needed = Z.shape[-3] * (1 + taps)
+    if Z.shape[-1] < needed:
+        past = f" and {taps} past frames" * bool(taps)
+        raise UserError(
+            f"mix: too short for {K} sources{past}, which need {needed} frames of {n_fft} samples; "
+            "give a longer recording"
+        )
+
+
 def check_filters(start: Any, X: Tensor, K: int) -> Tensor:
     """Demixing matrices (..., F, K, M) for the mixture X (..., M, F, T), as `start` gives them."""
     if not isinstance(start, np.ndarray | Tensor):
         raise UserError(f"start: {type(start).__name__}; give a NumPy array or a torch tensor")
     wanted = (*X.shape[:-3], X.shape[-2], K, X.shape[-3])
-    W = torch.as_tensor(start).to(X)
+    W = torch.as_tensor(start).to(X)[..., : X.shape[-3]]  # those over past frames begin anew
     if W.shape[-3:] != wanted[-3:] or W.ndim > len(wanted):
         raise UserError(f"start: shape {tuple(W.shape)}; the demixing matrices are {wanted}")
     if not torch.isfinite(W).all():
@@ -62,6 +83,13 @@ def place_on(device: str | torch.device) -> Tensor:
         return torch.empty(0, device=device)
     except Exception:
         raise UserError(f"device: {device} cannot be used; give cpu, cuda or cuda:1 ...") from None
+
+
+def check_name(key: str, name: Name, known: Collection[str]) -> Name:
+    """The name; `UserError` where one is given that is not among those known."""
+    if name is not None and name not in known:
+        raise UserError(f"{key}: no {name!r} among {', '.join(known)}")
+    return name
 
 
 def check_integer(name: str, value: Any, least: int) -> int:
@@ -124,6 +152,11 @@ def derives(mix: Any, *others: Any) -> bool:
     if not torch.is_grad_enabled() or isinstance(mix, np.ndarray):
         return False
     return any(x.requires_grad for x in (mix, *others) if isinstance(x, Tensor))
+
+
+def like(x: Tensor, mix: Any) -> Any:
+    """x as an array where `mix` is one."""
+    return x.cpu().numpy() if isinstance(mix, np.ndarray) else x
 
 
 def fit_length(x: Tensor, length: int) -> Tensor:

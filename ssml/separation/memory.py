@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ssml.config.names import BACKGROUND
 from ssml.files.errors import UserError
 
 from .stream import BLOCK
@@ -73,6 +74,8 @@ def _giga(size: float) -> str:
 def block_length(separator: Any, recording: Any, sources: int, block: float | None) -> float:
     """The block in s for a recording; one that is shorter than usual is among its `notes`."""
     stft, fs = separator.stft, separator.model_fs
+    if separator.reduce == BACKGROUND:  # all channels are kept
+        sources = recording.channels
     per_second = estimate(recording.channels, sources, 1.0, stft.n_fft // 2 + 1, fs / stft.hop)
     longest = min(block or BLOCK, recording.seconds)
     fits = fitting(block, longest, per_second, free(separator.device.type))

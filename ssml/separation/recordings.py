@@ -173,6 +173,8 @@ def separate_file(
         "model": str(chosen.name),
         "rule": chosen.rule,
         "iterations": chosen.iterations,
+        "taps": chosen.taps,
+        "delay": chosen.delay,
         "channels": stated,
         "left_out": sorted([*found.silent, *found.weak]),
         "mic": names[found.mic],

@@ -7,28 +7,33 @@ matrices that are returned, and their scale, include the reduction.
 import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, Unpack
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ssml.config.names import PCA, REDUCTIONS
 from ssml.files.errors import UserError
-from ssml.iva import auxiva, demixing
+from ssml.iva import auxiva
 from ssml.iva.auxiva import Demixing
-from ssml.iva.reduction import reduction
 from ssml.iva.updates import UPDATES
 
-from . import defaults, diagnostics, images
-from .choice import choose
+from . import defaults, diagnostics, echo, images
+from .channels import Reduced, reduce_channels
+from .choice import Options, choose, power_below
 from .defaults import AUTO, LEARNED, NARROW, RATE
 from .inputs import (
+    check_channels,
     check_filters,
     check_integer,
+    check_length,
     check_mixture,
+    check_name,
     derives,
     exponent,
     fit_length,
+    like,
     listen,
     place_on,
     resample,
@@ -40,25 +45,13 @@ Each = Callable[[int, Demixing], object]
 
 
 def separate(
-    mix: Array,
-    *,
-    model: Any = AUTO,
-    rule: str | None = None,
-    iterations: int | None = None,
-    sources: int | None = None,
-    fs: int | None = None,
-    n_fft: int | None = None,
-    hop: int | None = None,
-    mic: int | None = None,
-    start: Array | None = None,
-    each: Each | None = None,
+    mix: Array, *, start: Array | None = None, each: Each | None = None, **options: Unpack[Options]
 ) -> Array:
     """Separate mixtures (..., M, N) into the images of their sources at `mic`, (..., K, N).
 
     Arguments and errors are those of `Separator` and of `Separator.forward`.
     """
-    given = {"model": model, "rule": rule, "iterations": iterations, "sources": sources}
-    return Separator(**given, fs=fs, n_fft=n_fft, hop=hop, mic=mic)(mix, start, each)
+    return Separator(**options)(mix, start, each)
 
 
 class Separator(nn.Module):
@@ -80,6 +73,11 @@ class Separator(nn.Module):
         128 ms for others), and a quarter of it.
     mic: the reference microphone, from 0: outputs are the sources' images there. None, or where it
         is left out: the first that hears.
+    taps, delay: past frames that are filtered too, against the echo of the room, and how many
+        frames ago the first of them is. None: those on the card of the trained model, or 0 and 2.
+        taps "auto": see `echo.past_frames`. Outputs are nearer to the sources' early images.
+    reduce: with fewer sources than microphones, "pca": principal components; "background": all
+        microphones (OverIVA), what is uncorrelated with the outputs being a background.
     device: where NumPy mixtures are computed, until `to` moves it. torch mixtures stay on their
         device, and a network that was named follows them there.
 
@@ -104,11 +102,14 @@ class Separator(nn.Module):
         n_fft: int | None = None,
         hop: int | None = None,
         mic: int | None = None,
+        taps: int | Literal["auto"] | None = None,
+        delay: int | None = None,
+        reduce: str = PCA,
         device: str | torch.device = "cpu",
     ) -> None:
         super().__init__()
-        if rule is not None and rule not in UPDATES:
-            raise UserError(f"rule: no {rule!r} among {', '.join(UPDATES)}")
+        check_name("rule", rule, UPDATES)
+        self.reduce = check_name("reduce", reduce, REDUCTIONS)
         self.sources = None if sources is None else check_integer("sources", sources, least=2)
         fs = None if fs is None else check_integer("fs", fs, least=1)
         self.mic = None if mic is None else check_integer("mic", mic, least=0)
@@ -119,8 +120,8 @@ class Separator(nn.Module):
             free = n_fft is None and hop is None  # an own window is none of the trained model's
             model = LEARNED if free and (fs is None or fs >= RATE) else NARROW
             if free:
-                self._given = {"rule": rule, "iterations": iterations, "sources": sources}
-                self._given |= {"fs": fs, "mic": mic}
+                self._given = {"rule": rule, "iterations": iterations, "sources": sources, "fs": fs}
+                self._given |= {"mic": mic, "taps": taps, "delay": delay, "reduce": reduce}
         self.name = model if isinstance(model, str | Path) else type(model).__name__
         chosen = choose(model, fs, n_fft, hop)
         self.model, self.stft, self._is_loaded = chosen.model, chosen.stft, chosen.is_loaded
@@ -128,6 +129,10 @@ class Separator(nn.Module):
         self.rule = rule or chosen.rule
         iterations = chosen.iterations if iterations is None else iterations
         self.iterations = check_integer("iterations", iterations, 0)
+        self._finds_taps = isinstance(taps, str) and taps == AUTO
+        taps = 0 if self._finds_taps else chosen.taps if taps is None else taps
+        self.taps = check_integer("taps", taps, 0)
+        self.delay = check_integer("delay", chosen.delay if delay is None else delay, 1)
         if isinstance(self.model, nn.Module):
             self.training = self.model.training
 
@@ -154,22 +159,31 @@ class Separator(nn.Module):
     @property
     def is_auto(self) -> bool:
         """Whether `for_mixture` may give another separator."""
-        return self._given is not None
+        return self._given is not None or self._finds_taps
 
     def for_mixture(self, mix: Array) -> "Separator":
         """The separator that is used for `mix` (..., M, N).
 
         It is this one, but with model "auto" a classical one for a mixture with a narrow band (see
-        `defaults.is_narrow`) and, with a shorter window, for one with too few frames.
+        `defaults.is_narrow`) and, with a shorter window, for one with too few frames. With taps
+        "auto" it has the `echo.past_frames` of the mixture, the first of a batch.
         """
-        if self._given is None:
+        if not self.is_auto:
             return self
         x = check_mixture(mix)
-        K = self.sources or x.shape[-2]
+        chosen = self if self._given is None else self._fitting(x)
+        if self._finds_taps:
+            chosen = copy.copy(chosen)
+            hop, chosen._finds_taps = chosen.stft.hop / chosen.model_fs, False
+            chosen.taps = echo.past_frames(x, self.fs, hop)
+        return chosen
+
+    def _fitting(self, x: Tensor) -> "Separator":
+        """What "auto" takes for a mixture's band and length."""
+        frames = (self.sources or x.shape[-2]) * (1 + self.taps)
         chosen = self._classical(None) if defaults.is_narrow(x.detach(), self.fs) else self
-        if x.shape[-1] // (chosen.window * self.fs / 4) >= K:
-            return chosen
-        return self._classical(max(64, 2 ** int(np.log2(max(1, 4 * x.shape[-1] / K)))))
+        is_long = x.shape[-1] // (chosen.window * self.fs / 4) >= frames
+        return chosen if is_long else self._classical(power_below(4 * x.shape[-1] / frames))
 
     def referring_to(self, mic: int) -> "Separator":
         """The same separator, with another reference microphone."""
@@ -189,7 +203,8 @@ class Separator(nn.Module):
         """Separate mixtures (..., M, N), floating point, into (..., K, N).
 
         start: demixing matrices (..., F, K, M) to start from, such as those of `filters`; None:
-            those that keep the mixture. They set the order of the outputs.
+            those that keep the mixture. They set the order of the outputs. Filters over past
+            frames start at zero.
         each: called as `each(i, state)` before the first iteration, i = 0, and after each; the
             state (X, W, Y) is that of `states`, without gradients. What it returns is not read.
         """
@@ -214,33 +229,32 @@ class Separator(nn.Module):
             at_model = resample(x * level, self.fs, self.model_fs)
             X = self.stft.forward(at_model)
             heard, mic = listen(x, self.sources, self.mic)
-            Z, T, axes = self._reduce(X, start, heard)
-            given = (Z, self.model, self.rule, self.iterations)
+            Z, T, axes, first = self._reduce(X, start, heard)
+            given: dict[str, Any] = {"start": first, "taps": self.taps, "delay": self.delay}
+            how = (Z, self.model, self.rule, self.iterations)
             if changes is None and each is None:
-                last = auxiva.demix(*given)
+                last = auxiva.demix(*how, **given)
             else:
-                states = auxiva.iterate(*given)
+                states = auxiva.iterate(*how, **given)
                 if changes is not None:
                     states = diagnostics.record_changes(states, changes)
                 for i, last in enumerate(states):
                     if each is not None:
                         each(i, self._state(last, X, T, axes, level, mic))
             W = images.scale(last.W, T, axes, X, mic)
-            est = self.stft.inverse(demixing.apply(W, X), at_model.shape[-1])
-            if W.shape[-2] == W.shape[-1]:  # the rounding error of ill-conditioned W
-                rest = at_model[..., mic, None, :] - est.sum(-2, keepdim=True)
-                est = est + rest / W.shape[-2]
+            est = images.signals(W, X, self.delay, self.stft, at_model, mic)
             est = fit_length(resample(est, self.model_fs, self.fs), x.shape[-1]) / level
             silent = (self.sources or x.shape[-2]) - W.shape[-2]  # for microphones left out
             est, W = (nn.functional.pad(y, (0, 0, 0, silent)) for y in (est, W))
         if not torch.isfinite(est).all():
             raise UserError(f"mix: no finite outputs after {self.iterations} iterations; try fewer")
-        return _like(est, mix), _like(W, mix)
+        return like(est, mix), like(W, mix)
 
     def filters(self, mix: Array) -> Array:
         """The demixing matrices W (..., F, K, M), complex: the outputs' STFT is `W X`.
 
-        W is projected back to `mic`. Where a trained model resamples, W is for 16 kHz.
+        W is projected back to `mic`. Where a trained model resamples, W is for 16 kHz. With `taps`
+        it has M (1 + taps) columns: the outputs are `demixing.apply(W, X, delay)`.
         """
         return self.for_mixture(mix).separate_from(mix)[1]
 
@@ -254,8 +268,9 @@ class Separator(nn.Module):
         level = exponent(x)
         X = self.stft.forward(resample(x * level, self.fs, self.model_fs))
         heard, mic = listen(x, self.sources, self.mic)
-        Z, T, axes = self._reduce(X, None, heard)
-        for state in auxiva.iterate(Z, self.model, self.rule, self.iterations):
+        Z, T, axes, first = self._reduce(X, None, heard)
+        how = (Z, self.model, self.rule, self.iterations, first, self.taps, self.delay)
+        for state in auxiva.iterate(*how):
             yield self._state(state, X, T, axes, level, mic)
 
     @torch.no_grad()
@@ -263,37 +278,23 @@ class Separator(nn.Module):
         self, state: Demixing, X: Tensor, T: Tensor | None, axes: Tensor, level: Tensor, mic: int
     ) -> Demixing:
         """The state of the mixture X / level, projected back, of one of the reduced mixture."""
-        return Demixing(X / level[..., None], images.scale(state.W, T, axes, X, mic))
+        return Demixing(X / level[..., None], images.scale(state.W, T, axes, X, mic), self.delay)
 
     def _tensor(self, mix: Any) -> Tensor:
         """The mixture as a checked tensor; moves a trained model to its device."""
         x = check_mixture(mix)
         if isinstance(mix, np.ndarray):
             x = x.to(self.device)
-        if self.sources is not None and self.sources > x.shape[-2]:
-            raise UserError(
-                f"sources: {self.sources} sources need as many microphones, not {x.shape[-2]}"
-            )
-        if self.mic is not None and self.mic >= (M := x.shape[-2]):
-            raise UserError(f"mic: {self.mic} is not within 0..{M - 1}, the mixture's channels")
+        check_channels(x.shape[-2], self.sources, self.mic)
         if self._is_loaded:
             self.model.to(x.device)  # type: ignore[attr-defined]
         return x
 
-    def _reduce(self, X: Tensor, start: Any, heard: int) -> tuple[Tensor, Tensor | None, Tensor]:
-        """`Z = T X` (..., K, F, T), T (..., F, K, M) or None for I, and the axes that T drops."""
-        M, K = X.shape[-3], self.sources or heard
-        if X.shape[-1] < K:
-            raise UserError(
-                f"mix: too short for {K} sources, which need as many frames of "
-                f"{self.stft.n_fft} samples; give a longer recording"
-            )
-        if K == M and start is None:
-            return X, None, X.new_empty(0)
-        first = None if start is None else check_filters(start, X, self.sources or M)[..., :K, :]
-        T, rest = reduction(X.detach(), K, first)
-        return demixing.apply(T, X.to(T.dtype)).to(X.dtype), T, rest
-
-
-def _like(x: Tensor, mix: Array) -> Any:
-    return x.cpu().numpy() if isinstance(mix, np.ndarray) else x
+    def _reduce(self, X: Tensor, start: Any, heard: int) -> Reduced:
+        """The channels that are separated into `sources`, or as many as are `heard`."""
+        K, all_of_them = self.sources or heard, self.sources or X.shape[-3]
+        first = None if start is None else check_filters(start, X, all_of_them)[..., :K, :]
+        form = self.reduce if self.sources else PCA  # what hears nothing is no background
+        reduced = reduce_channels(X, K, first, form)
+        check_length(reduced.Z, K, self.taps, self.stft.n_fft)
+        return reduced

@@ -131,8 +131,9 @@ class Trainer:
         scores = []
         for example in dev:
             mix = torch.from_numpy(example.mix).to(self.device)
-            ref = torch.from_numpy(example.reverberant).to(self.device)
-            est = auxiva.separate(mix, network, self.rule, VALIDATED, self.stft)
+            ref = torch.from_numpy(example.reference(self.params.reference)).to(self.device)
+            past = {"taps": self.params.taps, "delay": self.params.delay}
+            est = auxiva.separate(mix, network, self.rule, VALIDATED, self.stft, **past)
             est, ref = (
                 unrolled.above(x, self.params.above, self.stft, self.fs) for x in (est, ref)
             )

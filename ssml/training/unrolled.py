@@ -50,10 +50,10 @@ def cost(
     `params.above` Hz does not count.
     """
     X, rule, loss = stft.forward(mix), params.rule, losses.find(params.loss)
-    start = None
+    start, past = None, (params.taps, params.delay)
     if iterations.before:
         with torch.no_grad():
-            start = auxiva.demix(X, network, rule, iterations.before).W
+            start = auxiva.demix(X, network, rule, iterations.before, False, None, *past).W
     low = lowest(params.above, stft, fs)
 
     def heard(Y: Tensor) -> Sources:
@@ -67,10 +67,10 @@ def cost(
         return losses.pit(loss(heard(state.projected_back().Y), known))
 
     if not (params.middle or params.divergence):
-        state = auxiva.demix(X, network, rule, iterations.derived, params.recompute, start)
+        state = auxiva.demix(X, network, rule, iterations.derived, params.recompute, start, *past)
         return assigned(state)[0].mean()
     weights = _Recorded(network)
-    states = list(auxiva.iterate(X, weights, rule, iterations.derived, start))
+    states = list(auxiva.iterate(X, weights, rule, iterations.derived, start, *past))
     total, order = assigned(states[-1])
     if params.middle:
         total = total + params.middle * assigned(states[(iterations.derived + 1) // 2])[0]

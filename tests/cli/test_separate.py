@@ -182,3 +182,17 @@ def test_folders_and_patterns(capsys):
     assert list(formats.find(["d*/*.wav", "day/b.wav"]).places) == [folder / "b.wav"]
     assert run(capsys, "separate", "day", "out", *QUICK)[0] == 0
     assert listed("out") == ["a-1.wav", "a-2.wav", "b-1.wav", "b-2.wav"]
+
+
+def test_past_frames_and_a_background(capsys):
+    mix = record("talk.wav", 3)
+    form = ["--taps", 2, "--delay", 3, "--sources", 2, "--reduce", "background"]
+    words = ["separate", "talk.wav", "out", "--model", "laplace", *QUICK]
+    code, out, _ = run(capsys, *words, *form)
+    assert code == 0 and "3 iterations, 2 past frames, real-time factor" in out
+    form = {"taps": 2, "delay": 3, "sources": 2, "reduce": "background"}
+    expected = separate(mix, model="laplace", fs=16000, n_fft=256, iterations=3, **form)
+    np.testing.assert_allclose(read("out/talk-1.wav", "out/talk-2.wav"), expected, atol=1e-6)
+    done = json.loads(run(capsys, *words, "--taps", 1, "--force", "--json")[1])["done"]
+    assert (done[0]["taps"], done[0]["delay"]) == (1, 2)
+    assert "--taps: -1 is below 0" in refused(capsys, *words[:2], "o", "--taps", "-1")

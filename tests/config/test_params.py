@@ -3,11 +3,12 @@ from typing import get_args
 import pytest
 import yaml
 
-from ssml.config import names, params
+from ssml.config import names, params, sections
 from ssml.config.uses import check_watched, uses
 from ssml.data.corpora import CORPORA
 from ssml.evaluation.asr import ASR
 from ssml.files.errors import UserError
+from ssml.iva.demixing import DELAY
 from ssml.iva.losses import LOSSES
 from ssml.iva.models import CLASSICAL, NETWORKS
 from ssml.iva.updates import UPDATES
@@ -33,6 +34,8 @@ def test_names_are_those_of_the_dicts():
     assert set(get_args(names.NetworkName)) == set(NETWORKS)
     assert set(get_args(names.CorpusName)) == set(CORPORA)
     assert set(get_args(names.RecogniserName)) == set(ASR)
+    for section in (sections.MethodParams, sections.VariantParams):
+        assert section.model_fields["delay"].default == DELAY
 
 
 def broken(values, key, value):
@@ -96,6 +99,7 @@ def broken(values, key, value):
         ),
         ("scenes.sets.dev.varied", 1.5, "scenes.sets.dev.varied: .*less than or equal to 1"),
         ("train.devices", 3, "train.devices: 3 cannot share variant 'first's batch of 4"),
+        ("score.reference", "dry", "score.reference: .*'reverberant' or 'early'"),
         (
             "separate.methods.learned-sdr-iss.stft",
             {"n_fft": 512, "hop": 128},
@@ -108,6 +112,30 @@ def test_a_wrong_key_is_named_in_one_line(values, key, value, words):
         params.parse(broken(values, key, value), "params.yaml")
     assert "\n" not in str(error.value)
     assert str(error.value).startswith("params.yaml: ")
+
+
+def test_past_frames_and_the_early_reference_leave_other_digests_as_they_are(values):
+    def digested(values):
+        found = params.parse(values)
+        parts = found.separate.methods["laplace-iss"], found.train.variants["learned-sdr"]
+        return [one.model_dump(mode="json", exclude=one.idle) for one in (*parts, found.score)]
+
+    before = digested(values)
+    assert not {"taps", "delay", "reference"} & {key for one in before for key in one}
+    values["separate"]["methods"]["laplace-iss"] |= {"taps": 3, "delay": 4}
+    values["train"]["variants"]["learned-sdr"] |= {"taps": 1, "reference": "early"}
+    values["score"]["reference"] = "early"
+    method, variant, score = digested(values)
+    assert method == before[0] | {"taps": 3, "delay": 4}
+    assert variant == before[1] | {"taps": 1, "delay": 2, "reference": "early"}
+    assert score == before[2] | {"reference": "early"}
+
+
+def test_peers_have_no_past_frames_of_ours(values):
+    peer = {"model": "peer:ssspy-laplace", "rule": "ip", "iterations": 5, "taps": 2}
+    values["separate"]["methods"]["peer"] = peer
+    with pytest.raises(UserError, match="separate.methods.peer.taps: not of a peer model"):
+        params.parse(values)
 
 
 def test_a_variant_cannot_have_the_name_of_a_model_that_is_not_trained(values):

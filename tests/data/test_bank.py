@@ -189,6 +189,17 @@ def test_the_tone_changes_an_octave_by_so_many_decibels():
     np.testing.assert_allclose(found, [0, 0, 6, -6], atol=0.1)
 
 
+def test_the_early_reference_is_of_the_same_mixture(bank):
+    """What is left of the reverberant one has arrived later than 50 ms after the direct sound."""
+    mix, ref = draw_batch(bank, 0, 2, FS, 1)
+    same, near = draw_batch(bank, 0, 2, FS, 1, reference="early")
+    np.testing.assert_array_equal(mix, same)
+    for late, whole, early in zip(ref - near, ref, near, strict=True):
+        energy = [(x**2).sum(-1) for x in (late, whole, early)]
+        assert (energy[0] < energy[1]).all() and (energy[0] > 0).all()
+        assert (np.abs(energy[2] - energy[1]) < energy[1]).all()
+
+
 def test_images_are_those_of_the_simulation(bank):
     """A stored room and the room's own simulation agree to the precision it is stored with."""
     scene = draw("train", 0, SCENES, 1, [u for us in bank.pool.values() for u in us], FS)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ssml.config.params import load
-from ssml.data import rooms
+from ssml.data import mixing, rooms
 from ssml.data.mixing import PEAK
 from ssml.data.rooms import by_speaker, responses, simulate
 from ssml.data.scenes import Scene
@@ -64,10 +64,10 @@ def test_the_early_image_is_the_direct_sound_and_fifty_milliseconds(mixture):
     for k, position in enumerate(SCENE.speakers):
         delay = np.linalg.norm(np.subtract(position, SCENE.mics[0])) / 343 * FS
         full = responses(SCENE, FS, PARAMS.max_order)[0][k]
-        near = rooms.early(full, FS)
+        near = mixing.early(full, FS)
         last = np.flatnonzero(near)[-1]
         # 40: half the fractional-delay filter, whose main lobe is some samples wide
-        assert last == pytest.approx(delay + 40 + rooms.EARLY * FS, abs=4)
+        assert last == pytest.approx(delay + 40 + mixing.EARLY * FS, abs=4)
         assert np.array_equal(near[: last + 1], full[: last + 1]) and not near[last + 1 :].any()
         image = np.convolve(DRY[k], near)[:FS]
         gain = (image @ mixture.early[k]) / (image @ image)

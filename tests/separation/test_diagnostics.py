@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ssml.iva.auxiva import Demixing
-from ssml.separation import diagnostics
+from ssml.separation import diagnostics, echo
 from ssml.separation.separator import Separator
 from tests.conftest import spectrogram, speechlike
 
@@ -50,8 +50,8 @@ def test_decays_of_known_slope(t60):
     time = np.arange(16000) / 16000
     noise = np.random.default_rng(0).standard_normal((8, 16000))
     x = (noise * 10 ** (-3 * time / t60)).ravel()
-    assert diagnostics._t60(diagnostics._decays(x, 16000)) == pytest.approx(t60, rel=0.35)
-    assert diagnostics._t60(diagnostics._decays(noise.ravel(), 16000)) is None
+    assert echo.t60(echo.decays(x, 16000)) == pytest.approx(t60, rel=0.35)
+    assert echo.t60(echo.decays(noise.ravel(), 16000)) is None
 
 
 def hinted(change):

@@ -32,6 +32,21 @@ def network():
     return network
 
 
+@pytest.mark.parametrize("extra", [{}, {"middle": 0.5}, {"recompute": True}])
+def test_past_frames_are_trained_through(pair, network, extra):
+    """Also after iterations without a gradient, whose filters over past frames go on."""
+    params = PARAMS.model_copy(update={"taps": 2, "delay": 2, **extra})
+    costs = []
+    for chosen, before in ((params, 0), (params, 2), (PARAMS.model_copy(update=extra), 0)):
+        network.zero_grad()
+        cost = unrolled.cost(chosen, network, STFT, *pair, Iterations(before, 2))
+        cost.backward()
+        given = [p.grad for p in network.parameters() if p.grad is not None]
+        assert all(torch.isfinite(g).all() for g in given) and any(g.any() for g in given)
+        costs.append(cost.item())
+    assert len(set(costs)) == 3
+
+
 def best(S):
     """The weights without divergence, with a scale for each bin, in the order of the outputs."""
     power = S.abs().square()

@@ -10,8 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import regression
 from ..models import SourceModel, Spherical
-from .autograd import DERIVED, Iterate, Power
+from ..updates import UPDATES
+from .autograd import DERIVED, Covariances, Iterate, OutputPower, Power
 from .shares import Shares, flat
 
 Sweep = Callable[..., Tensor]
@@ -46,6 +48,18 @@ def step(
     return Iterate.apply(W, U, P, rule), memory
 
 
+def regress(
+    V: Tensor, Z: Tensor, memory: Any, model: SourceModel, rule: str, delay: int
+) -> tuple[Tensor, Any]:
+    """As `regression.step`, differentiable by V and the weights, not by the mixture Z.
+
+    Only what goes over all frames is compiled.
+    """
+    U, memory = model(OutputPower.apply(V, Z, delay), memory)
+    C = Covariances.apply(U, V, Z, delay)
+    return regression.update(V, C, Z.shape[-2], UPDATES[rule], Z.dtype), memory
+
+
 def sphere(X: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     """Outer products P (..., F, M * M, T) of the sphered mixtures `scale X`, and L (..., F, M, M).
 
@@ -63,52 +77,70 @@ def sphere(X: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def iterate(
-    P: Tensor, W: Tensor, model: SourceModel, rule: str, iterations: int
+    data: Tensor,
+    W: Tensor,
+    model: SourceModel,
+    rule: str,
+    iterations: int,
+    delay: int | None = None,
 ) -> Iterator[Tensor]:
     """Yield demixing matrices (..., F, K, M) `iterations + 1` times: one array, written anew.
 
-    P (..., F, M * M, T) outer products; W (..., F, K, M) complex128, contiguous, the initial value.
+    data: outer products (..., F, M * M, T), or with `delay` the sphered mixture (..., F, M, T) of
+    `regression`. W: the initial value, complex128, contiguous.
     """
     yield W
     if iterations == 0:
         return
-    memory = None
-    with Shares(P[..., 0, 0, 0].numel(), P.shape[-3]) as shares:
+    memory, F = None, W.shape[-3]
+    with Shares(W[..., 0, 0, 0].numel(), F) as shares:
         spherical = isinstance(model, Spherical)
-        sweep = _sweeps(shares, P, W, rule, spherical)
+        sweep = _sweeps(shares, data, W, rule, spherical, delay)
         power = sweep(None)
         for i in range(iterations):
             if spherical:
-                U = model.of_frames(power, P.shape[-3])
+                U = model.of_frames(power, F)
             else:
                 U, memory = model(power, memory)
             power = sweep(U, powers=i + 1 < iterations)
             yield W
 
 
-def _sweeps(shares: Shares, P: Tensor, W: Tensor, rule: str, shared: bool) -> Sweep:
+def _sweeps(
+    shares: Shares, data: Tensor, W: Tensor, rule: str, shared: bool, delay: int | None
+) -> Sweep:
     """A function `U -> power`, both (..., K, F, T), that runs one iteration; none where U is None.
 
     shared: U (..., K, 1, T) is the same for all bins, and the power is summed over bins.
     """
-    from . import bins
+    if delay is None:
+        from . import bins
 
-    p, w, iterate = flat(P, 3), flat(W, 3), bins.SWEEPS[rule]
-    K, F, T = w.shape[2], 1 if shared else w.shape[1], P.shape[-1]
+        outputs, iterate, ends = bins.outputs, bins.SWEEPS[rule], ((), ())
+    else:
+        from . import complements, frames
+
+        outputs, iterate = frames.outputs, complements.SWEEPS[rule]
+        ends = (delay,), (delay, regression.LOAD, regression.MORE)
+    d, w = flat(data, 3), flat(W, 3)
+    K, F, T = w.shape[2], 1 if shared else w.shape[1], data.shape[-1]
     # shares of a mixture write to different bins; where powers are summed, each has its own sum
-    power = P.new_empty(len(p), shares.per_mixture if shared else 1, K, F, T)
+    parts = shares.per_mixture if shared else 1
+    power = torch.empty(len(d), parts, K, F, T, dtype=data.real.dtype)
     out = [list(mixture) * (1 if shared else shares.per_mixture) for mixture in power.numpy()]
 
     def sweep(U: Tensor | None, powers: bool = True) -> Tensor:
         if shared:
             power.zero_()
         if U is None:
-            shares.each(lambda b, i, *part: bins.outputs(p[b], w[b], out[b][i], *part))
+            shares.each(lambda b, i, *part: outputs(d[b], w[b], out[b][i], *ends[0], *part))
         else:
             u = flat(U, 3)
-            shares.each(lambda b, i, *part: iterate(p[b], w[b], u[b], out[b][i], powers, *part))
+            shares.each(
+                lambda b, i, *part: iterate(d[b], w[b], u[b], out[b][i], powers, *ends[1], *part)
+            )
         # a copy: a model may remember its input, and the next sweep overwrites `power`
         total = power.sum(1) if shared else power[:, 0].clone()
-        return total.reshape(*P.shape[:-3], K, F, T)
+        return total.reshape(*W.shape[:-3], K, F, T)
 
     return sweep

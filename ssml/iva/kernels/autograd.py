@@ -76,3 +76,71 @@ class Iterate(torch.autograd.Function):
                 )
             )
         return back_W, back_U, None, None
+
+
+class OutputPower(torch.autograd.Function):
+    """The power (..., K, F, T) of outputs `V z`, z the channels of Z (..., F, M, T) and their past.
+
+    V (..., F, K, D) complex128. There is no gradient for Z.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, V: Tensor, Z: Tensor, delay: int) -> Tensor:  # type: ignore[override]
+        from . import frames
+
+        ctx.save_for_backward(V, Z)
+        ctx.delay = delay
+        shape = (*V.shape[:-3], V.shape[-2], V.shape[-3], Z.shape[-1])
+        power = torch.empty(shape, dtype=Z.real.dtype)
+        z, v, out = flat(Z, 3), flat(V, 3), flat(power, 3)
+        with Shares(*v.shape[:2]) as shares:
+            shares.each(lambda b, _, *part: frames.outputs(z[b], v[b], out[b], delay, *part))
+        return power
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, given: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        from . import frames_adjoints
+
+        V, Z = ctx.saved_tensors
+        back = torch.empty(V.shape, dtype=V.dtype)
+        z, v, g, out = flat(Z, 3), flat(V, 3), flat(given, 3), flat(back, 3)
+        derive, delay = frames_adjoints.power, ctx.delay
+        with Shares(*v.shape[:2]) as shares:
+            shares.each(lambda b, _, *part: derive(z[b], v[b], g[b], out[b], delay, *part))
+        return back, None, None
+
+
+class Covariances(torch.autograd.Function):
+    """`regression.covariances` (..., F, K, D, D) by weights U, of filters V (..., F, K, D).
+
+    There is no gradient for V, of which only the shape counts, and for Z.
+    """
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any, U: Tensor, V: Tensor, Z: Tensor, delay: int
+    ) -> Tensor:
+        from . import frames_adjoints
+
+        ctx.save_for_backward(U, V, Z)
+        ctx.delay = delay
+        C = torch.empty(*V.shape, V.shape[-1], dtype=V.dtype)
+        u, v, z, c = flat(U, 3), flat(V, 3), flat(Z, 3), flat(C, 4)
+        weigh = frames_adjoints.every_covariance
+        with Shares(*v.shape[:2]) as shares:
+            shares.each(lambda b, _, *part: weigh(z[b], u[b], c[b], v[b], delay, *part))
+        return C
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, given: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        from . import frames_adjoints
+
+        U, V, Z = ctx.saved_tensors
+        back = torch.empty(U.shape, dtype=U.dtype)
+        v, z, g, out = flat(V, 3), flat(Z, 3), flat(given, 4), flat(back, 3)
+        derive, delay = frames_adjoints.weights, ctx.delay
+        with Shares(*v.shape[:2]) as shares:
+            shares.each(lambda b, _, *part: derive(z[b], g[b], out[b], v[b], delay, *part))
+        return back, None, None, None

@@ -100,7 +100,7 @@ def _pair(G, A, m, n, spare, eps):
     for i in range(2):
         norm, floor = 0.0, 0.0
         for a in range(2):
-            floor += eps * _square(h[i, a]) * C[i, a, a].real
+            floor += eps * square(h[i, a]) * C[i, a, a].real
             for b in range(2):
                 norm += (np.conj(h[i, a]) * C[i, a, b] * h[i, b]).real
         for j in range(K):
@@ -117,17 +117,17 @@ def _pencil(A, B, eps, h):
     l00 = np.sqrt(max(B[0, 0].real, TINY))
     i00 = 1 / l00  # the inverse of L has i00, i10, i11
     l10 = B[1, 0] * i00
-    i11 = 1 / np.sqrt(max(own - _square(l10), eps * own + TINY))
+    i11 = 1 / np.sqrt(max(own - square(l10), eps * own + TINY))
     i10 = -l10 * (i00 * i11)
     s00 = i00 * A[0, 0].real * i00
     s01 = i00 * (A[0, 0] * np.conj(i10) + A[0, 1] * i11)
     t0, t1 = i10 * A[0, 0] + i11 * A[1, 0], i10 * A[0, 1] + i11 * A[1, 1]
     s11 = (t0 * np.conj(i10) + t1 * i11).real
     half = (s00 - s11) / 2
-    spread = np.sqrt(half**2 + _square(s01) + TINY**2)
+    spread = np.sqrt(half**2 + square(s01) + TINY**2)
     first = s01 if half < 0 else s01 * 0 + spread + half
     second = np.conj(s01) if half >= 0 else s01 * 0 + spread - half
-    norm = 1 / np.sqrt(_square(first) + _square(second))
+    norm = 1 / np.sqrt(square(first) + square(second))
     first, second = first * norm, second * norm
     h[0, 0], h[0, 1] = i00 * first + np.conj(i10) * second, i11 * second
     h[1, 0] = -i00 * np.conj(second) + np.conj(i10) * np.conj(first)
@@ -155,7 +155,7 @@ def factor(low, load, floor):
     for j in range(K):
         pivot = low[j, j].real + load
         for a in range(j):
-            pivot -= _square(low[j, a])
+            pivot -= square(low[j, a])
         pivot = np.sqrt(max(pivot, floor))
         low[j, j], inverse = pivot, 1 / pivot
         for i in range(j + 1, K):
@@ -166,7 +166,7 @@ def factor(low, load, floor):
 
 
 @inner
-def _square(z):
+def square(z):
     """|z|^2, without the protection of `abs` against over- and underflow."""
     return z.real**2 + z.imag**2
 
