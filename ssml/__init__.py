@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .iva.models import CLASSICAL, NETWORKS
     from .iva.stft import Stft
     from .iva.updates import UPDATES
+    from .separation.blocks import Blocks
     from .separation.models import load
     from .separation.scores import sdr, si_sdr
     from .separation.separator import Separator, separate
@@ -44,6 +45,7 @@ __all__ = [
     "LOSSES",
     "NETWORKS",
     "UPDATES",
+    "Blocks",
     "Separator",
     "Stft",
     "Stream",
@@ -64,6 +66,7 @@ _HOMES = {
     "Separator": "separation.separator",
     "UPDATES": "iva.updates",
     "Stft": "iva.stft",
+    "Blocks": "separation.blocks",
     "Stream": "separation.stream",
     "UserError": "files.errors",
     "demix": "iva.auxiva",

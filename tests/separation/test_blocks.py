@@ -1,11 +1,11 @@
-"""A stream gives the same outputs however it is cut, in one order, as many samples as went in."""
+"""A blocks gives the same outputs however it is cut, in one order, as many samples as went in."""
 
 import numpy as np
 import pytest
 
 from ssml.files.errors import UserError
+from ssml.separation.blocks import Blocks, order
 from ssml.separation.separator import Separator, separate
-from ssml.separation.stream import Stream, order
 from tests.conftest import speechlike
 
 
@@ -28,39 +28,39 @@ class Shuffled:
         return mix[found], np.eye(len(mix))[None, found]
 
 
-def streamed(stream, audio, cuts):
+def streamed(blocks, audio, cuts):
     pieces = np.split(audio, cuts, -1)
-    return np.concatenate([*map(stream.push, pieces), stream.flush()], -1)
+    return np.concatenate([*map(blocks.push, pieces), blocks.flush()], -1)
 
 
 @pytest.mark.parametrize("n", [1, 99, 100, 101, 174, 175, 176, 1000, 12345])
 def test_seamless_where_every_block_permutes_its_outputs(n):
     audio = np.random.default_rng(0).standard_normal((3, n)).astype(np.float32)
     separator = Shuffled()
-    found = streamed(Stream(separator, block=1), audio, [n // 3, n // 2])
+    found = streamed(Blocks(separator, block=1), audio, [n // 3, n // 2])
     np.testing.assert_allclose(found, audio, atol=1e-6)
     assert set(separator.lengths) == {min(n, 100)}
     assert len(separator.lengths) == max(1, -(-(n - 25) // 75))
 
 
 def test_latency_and_memory_are_a_block():
-    stream = Stream(Shuffled(), block=1)
+    blocks = Blocks(Shuffled(), block=1)
     audio = np.random.default_rng(0).standard_normal((2, 1000)).astype(np.float32)
     out = 0
     for i in range(1000):
-        out += stream.push(audio[:, i : i + 1]).shape[1]
-        assert i + 1 - out <= stream.latency
-        held = [stream._last, stream._tail, *stream._new]
-        assert sum(x.shape[1] for x in held if x is not None) <= 2.25 * stream.latency
-    assert out + stream.flush().shape[1] == 1000
+        out += blocks.push(audio[:, i : i + 1]).shape[1]
+        assert i + 1 - out <= blocks.latency
+        held = [blocks._last, blocks._tail, *blocks._new]
+        assert sum(x.shape[1] for x in held if x is not None) <= 2.25 * blocks.latency
+    assert out + blocks.flush().shape[1] == 1000
 
 
 @pytest.mark.parametrize("cuts", [[], [1, 2, 3], [8000, 8001], list(range(100, 40000, 1111))])
 def test_any_cuts_give_the_same_outputs_in_one_order(cuts):
     mix = speechlike(2, seconds=2.5)[0].astype(np.float32)
     separator = Separator(n_fft=256, iterations=5, model="laplace", rule="iss")
-    whole = streamed(Stream(separator, block=1), mix, [])
-    found = streamed(Stream(separator, block=1), mix, cuts)
+    whole = streamed(Blocks(separator, block=1), mix, [])
+    found = streamed(Blocks(separator, block=1), mix, cuts)
     assert found.shape == mix.shape
     np.testing.assert_array_equal(found, whole)
     np.testing.assert_allclose(found.sum(0), mix[0], atol=1e-3)
@@ -73,31 +73,31 @@ def test_any_cuts_give_the_same_outputs_in_one_order(cuts):
 def test_a_short_one_is_separated_whole():
     mix = speechlike(3, seconds=0.5)[0]
     separator = Separator(n_fft=256, iterations=5, sources=2, model="laplace", rule="iss")
-    np.testing.assert_array_equal(streamed(Stream(separator), mix, [77]), separator(mix))
+    np.testing.assert_array_equal(streamed(Blocks(separator), mix, [77]), separator(mix))
 
 
 def test_a_refused_block_begins_a_new_stream():
     mix = speechlike(2, seconds=1)[0]
     separator = Separator(n_fft=256, iterations=2, model="laplace", rule="iss")
-    stream = Stream(separator, block=0.5)
+    blocks = Blocks(separator, block=0.5)
     with pytest.raises(UserError, match="not finite"):
-        stream.push(np.where(np.arange(16000) == 9000, np.nan, mix))
-    expected = streamed(Stream(separator, block=0.5), mix, [])
-    np.testing.assert_array_equal(streamed(stream, mix, []), expected)
+        blocks.push(np.where(np.arange(16000) == 9000, np.nan, mix))
+    expected = streamed(Blocks(separator, block=0.5), mix, [])
+    np.testing.assert_array_equal(streamed(blocks, mix, []), expected)
 
 
 @pytest.mark.parametrize("block", [0, -1, float("nan"), 1e9, 1e-5])
 def test_blocks_that_cannot_be(block):
     with pytest.raises(UserError, match="block: .* s is not within"):
-        Stream(Separator(model="laplace", rule="iss", iterations=20), block=block)
+        Blocks(Separator(model="laplace", rule="iss", iterations=20), block=block)
 
 
 def test_what_is_pushed_is_checked():
-    stream = Stream(Separator(model="laplace", rule="iss", iterations=20), block=1)
+    blocks = Blocks(Separator(model="laplace", rule="iss", iterations=20), block=1)
     with pytest.raises(UserError, match="nothing was pushed"):
-        stream.flush()
+        blocks.flush()
     with pytest.raises(UserError, match="piece: 1-D"):
-        stream.push(np.zeros(3))
-    stream.push(np.zeros((2, 3)))
+        blocks.push(np.zeros(3))
+    blocks.push(np.zeros((2, 3)))
     with pytest.raises(UserError, match="piece: 3 channels after 2"):
-        stream.push(np.zeros((3, 3)))
+        blocks.push(np.zeros((3, 3)))
