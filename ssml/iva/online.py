@@ -19,6 +19,8 @@ from .models import SourceModel
 from .reduction import reduction
 
 QUIET = 1e-4  # power of new frames over the loudest of late, below which nothing is learned
+SURE = 2.0  # times T^-1/2, of T frames: `disagreement` that talkers who stand still do not exceed
+HASTE = 0.7  # by which the rate of forgetting, in 1 / frame, grows with the disagreement above
 
 
 class Filters(NamedTuple):
@@ -38,9 +40,9 @@ class Online:
     """Demixing matrices that follow the frames of a mixture, the outputs in one order.
 
     K: sources, at most as many as microphones. window: frames whose weights are computed anew at
-    each update. forget: a frame before them counts 1/e after so many further ones. Nothing is
-    differentiated. Raises `UserError` for a source model with a memory: it would belong to frames
-    that pass.
+    each update. forget: a frame before them counts 1/e after so many further ones, and sooner where
+    the window disagrees with it. Nothing is differentiated. Raises `UserError` for a source model
+    with a memory: it would belong to frames that pass.
     """
 
     def __init__(self, model: SourceModel, rule: str, K: int, window: int, forget: float) -> None:
@@ -50,7 +52,8 @@ class Online:
         self._U: Tensor | None = None  # (K, F, T), weights of its frames, at `_level`
         self._level: Any = 1.0  # of the window
         self._past: Tensor | None = None  # (F, K, M, M), sum of U X X^H before, at level 1
-        self._count = 0.0  # frames in it, as far as they are not forgotten
+        self._count: Any = 0.0  # (K,), frames in it, as far as they are not forgotten
+        self._rate: Any = 1 / forget  # (K,), at which the past is forgotten, in 1 / frame
         self._loudest = 0.0  # power of late
 
     @torch.no_grad()
@@ -76,12 +79,11 @@ class Online:
         if count <= 0 or self._U is None:
             return X
         count = min(count, self._U.shape[-1])
-        fade = torch.exp(-torch.arange(count - 1, -1, -1, device=X.device) / self.forget)
         gone = (X[..., :count] / self._level).transpose(0, 1).to(torch.complex128)
-        weighted = gone[:, None] * (self._U[..., :count] * fade).transpose(0, 1)  # (F, K, M, n)
-        new, kept = weighted @ gone.mH[:, None], math.exp(-count / self.forget)
-        self._past = new if self._past is None else kept * self._past + new
-        self._count = kept * self._count + float(fade.sum())
+        U = self._U[..., :count].transpose(0, 1)[..., None, :]  # (F, K, 1, n)
+        new, kept = (U * gone[:, None]) @ gone.mH[:, None], torch.exp(-count * self._rate)
+        self._past = new if self._past is None else kept[:, None, None] * self._past + new
+        self._count = kept * self._count + count
         return X[..., count:]
 
     def _iterate(self, iterations: int) -> None:
@@ -100,8 +102,26 @@ class Online:
             past = self._past if T is None else T[:, None] @ self._past @ T.mH[:, None]
             X = model.join(X, past, self._count)
         W = auxiva.demix(X, model, self.rule, iterations, start=start).W
-        self.filters = Filters(W, T, axes)
-        self._U = model.U
+        assert model.U is not None
+        self.filters, self._U = Filters(W, T, axes), model.U
+        excess = disagreement(demixing.apply(W, X[..., : model.T]), model.U) - SURE * model.T**-0.5
+        self._rate = 1 / self.forget + HASTE * excess.clamp_min(0).double()
+
+
+def disagreement(Y: Tensor, U: Tensor) -> Tensor:
+    """How far outputs Y (K, F, T) are from where the weights U would have them: (K,), 0 to 1.
+
+    The mean over bins and m of the coherence `|G[k][m,k]| / sqrt(G[k][m,m] G[k][k,k])`. It is zero
+    where no rule would change W: all of them solve `G[k][m,k] = 0` for m other than k.
+    """
+    K, F, _ = Y.shape
+    Y = Y.transpose(0, 1)
+    own = U.transpose(0, 1) * Y.conj()  # (F, K, T)
+    cross = (own @ Y.mT).abs()  # [f, k, m] = |G[k][m,k]|
+    power = U.transpose(0, 1) @ Y.abs().square().mT  # G[k][m,m]
+    norm = (power * power.diagonal(dim1=-2, dim2=-1)[..., None]).sqrt()
+    share = torch.where(norm > 0, cross / norm.clamp_min(torch.finfo(norm.dtype).tiny), 0)
+    return (share.sum((0, -1)) - share.diagonal(dim1=-2, dim2=-1).sum(0)) / (F * max(1, K - 1))
 
 
 class Joined:
@@ -111,10 +131,10 @@ class Joined:
         self.model, self.T = model, T
         self.U: Tensor | None = None  # (K, F, T), what the model gave last
         self._known: Tensor | None = None  # (K, F, n), weights of the digest
-        self._mean = 1.0  # turns means over all frames into means over those that are meant
+        self._mean: Any = 1.0  # turns means over all frames into means over those that are meant
 
-    def join(self, X: Tensor, past: Tensor, count: float) -> Tensor:
-        """X (K, F, T) and the digest of `past` (F, K, K, K), sums over `count` frames."""
+    def join(self, X: Tensor, past: Tensor, count: Tensor) -> Tensor:
+        """X (K, F, T) and the digest of `past` (F, K, K, K), sums over `count` (K,) frames."""
         K, F, T = X.shape
         trace = past.diagonal(dim1=-2, dim2=-1).real.mean(-1)
         share, floor = linalg.loading_of(X.dtype)
@@ -127,7 +147,7 @@ class Joined:
         columns = L.permute(2, 0, 1, 3).reshape(K, F, K * K).to(X.dtype)
         self._known = (weight.mT[..., None, None] * eye[:, None, :, None]).expand(K, F, K, K)
         self._known = self._known.reshape(K, F, K * K)
-        self._mean = (T + K * K) / (T + count)
+        self._mean = ((T + K * K) / (T + count))[:, None, None].to(X.real.dtype)
         return torch.cat([X, columns], -1)
 
     def __call__(self, power: Tensor, memory: Any = None) -> tuple[Tensor, Any]:

@@ -195,6 +195,7 @@ class _Run:
             self._early = []
         assert self._online is not None
         filters = self._online.update(X * self._scale, iterations)
+        assert self._online.X is not None
         W = images.scale(filters.W, filters.T, filters.axes, self._online.X, self._mic)
         return nn.functional.pad(W, (0, 0, 0, self.outputs - W.shape[1]))
 
