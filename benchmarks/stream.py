@@ -1,16 +1,16 @@
 """`ssml.Stream` against the batch: talkers who stand still, one who walks, one who falls silent.
 
-    SSML_LIBRISPEECH=... python -m benchmarks.stream [--mixtures 12] [--validation 1] [--json]
+    SSML_LIBRISPEECH=... python -m benchmarks.stream [--mixtures 8] [--validation 1] [--json]
 
 Two test speakers (or validation speakers) of `presets/excerpt.yaml` in rooms as its own; their
 utterances follow each other, and again. A walk is 1 m in 5 s; a silence lasts 20 s. SI-SDR in dB of
-stretches, mean over the talkers who are heard and over the mixtures. Writes `stream.csv`, `walk.csv`
-and `silence.csv` in `docs/results/`; for validation speakers it only prints.
+stretches, mean over the talkers who are heard and over the mixtures. Writes `stream.csv`,
+`walk.csv` and `silence.csv` in `docs/results/`; for validation speakers it only prints.
 """
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -68,14 +68,13 @@ def passed(stream: ssml.Stream | ssml.Blocks, mix: np.ndarray) -> np.ndarray:
     return np.concatenate([stream.push(mix), stream.flush()], -1)
 
 
-WAYS = [
-    Way("batch", "all", "", batch),
-    *(Way(f"`--block {b}`", str(b), "", partial(in_blocks, b)) for b in (5, 10)),
-    *(
-        Way("`Stream`", str(latency), str(forget), partial(online, latency, forget))
-        for latency, forget in ((0.5, 5), (0.5, 10), (0.5, 20), (0.3, 10), (1.0, 10))
-    ),
-]
+BATCH = Way("batch", "all", "", batch)
+BLOCKS = Way("`--block 10`", "10", "", partial(in_blocks, 10))
+STREAMS = {
+    (latency, forget): Way("`Stream`", str(latency), str(forget), partial(online, latency, forget))
+    for latency, forget in ((0.5, 10), (0.5, 5), (0.5, 20), (0.3, 10), (1.0, 10))
+}
+DEFAULT = STREAMS[0.5, 10]
 
 
 class Recording(NamedTuple):
@@ -131,17 +130,19 @@ def silence(params: Params, split: str, index: int) -> Recording:
     return record(scene, convolve(dry, response(scene, params)), params)
 
 
-def walk(params: Params, split: str, index: int) -> Recording:
-    """The first talker walks in a straight line."""
+def walk(params: Params, split: str, index: int, walks: bool = True) -> Recording:
+    """The first talker walks in a straight line, or stands at its end from the beginning."""
     scene, dry, rng = recordings(params, split, index, BEGIN + WALK + AFTER)
     places = [tuple(map(float, place)) for place in path(scene, rng)]
     moving = dataclasses.replace(scene, speakers=(*places, scene.speakers[1]))
     responses = response(moving, params)
     n, tail = dry.shape[1], responses.shape[-1]
-    at = (np.arange(n) / params.fs - BEGIN) / WALK * STEPS
+    at = (np.arange(n) / params.fs - BEGIN) / WALK * STEPS if walks else np.full(n, STEPS)
     images = np.zeros((2, len(scene.mics), n + tail))
     for step, h in enumerate(responses[:-1]):  # the places cross-fade
         share = np.clip(1 - np.abs(np.clip(at, 0, STEPS) - step), 0, 1)
+        if not share.any():
+            continue
         heard = np.flatnonzero(share)
         first, last = heard[0], heard[-1] + 1
         part = np.pad((dry[0] * share)[first:last], (0, tail))
@@ -182,75 +183,97 @@ def score(est: np.ndarray, found: Recording, edges: list[tuple[float, float]], f
     return values
 
 
-SCENES: dict[str, tuple[Callable[..., Recording], dict[str, tuple[float, float]]]] = {
-    "still": (still, {f"after {t:g} s": (t, t + 4) for t in (4, 8, 16)}),
+class Column(NamedTuple):
+    """A stretch of a recording in which outputs are scored."""
+
+    name: str
+    make: Callable[..., Recording]  # params, split, index
+    first: float  # s
+    last: float  # s
+
+
+# kind of scene, which names its table -> ways to separate it, and stretches
+SCENES: dict[str, tuple[Sequence[Way], Sequence[Column]]] = {
+    "stream": (
+        (BATCH, BLOCKS, *STREAMS.values()),
+        [Column(f"after {t} s", still, t, t + 4) for t in (4, 8, 16)],
+    ),
     "walk": (
-        walk,
-        {
-            "before the walk": (BEGIN - 4, BEGIN),
-            "walking": (BEGIN, BEGIN + WALK),
-            "3 s after the walk": (BEGIN + WALK + 3, BEGIN + WALK + AFTER),
-        },
+        (BATCH, BLOCKS, DEFAULT),
+        [
+            Column("before the walk", walk, BEGIN - 4, BEGIN),
+            Column("walking", walk, BEGIN, BEGIN + WALK),
+            Column("3 s after it", walk, BEGIN + WALK + 3, BEGIN + WALK + AFTER),
+            Column(
+                "the same, had it stood there from the beginning",
+                partial(walk, walks=False),
+                BEGIN + WALK + 3,
+                BEGIN + WALK + AFTER,
+            ),
+        ],
     ),
     "silence": (
-        silence,
-        {
-            "before the silence": (BEGIN - 4, BEGIN),
-            "the other, in the silence": (BEGIN + SILENCE / 2, BEGIN + SILENCE),
-            "0 to 3 s after it": (BEGIN + SILENCE, BEGIN + SILENCE + 3),
-            "5 to 9 s after it": (BEGIN + SILENCE + 5, BEGIN + SILENCE + 9),
-        },
+        (BATCH, BLOCKS, DEFAULT),
+        [
+            Column("before the silence", silence, BEGIN - 4, BEGIN),
+            Column("the other, in it", silence, BEGIN + SILENCE / 2, BEGIN + SILENCE),
+            Column("0 to 3 s after it", silence, BEGIN + SILENCE, BEGIN + SILENCE + 3),
+            Column("5 to 9 s after it", silence, BEGIN + SILENCE + 5, BEGIN + SILENCE + BACK),
+        ],
     ),
 }
 
 
-def measure(params: Params, split: str, mixtures: int) -> Iterator[tuple[Way, str, np.ndarray]]:
-    """For each way and kind of scene: SI-SDR of the stretches, and the real-time factor.
+def measure(params: Params, split: str, mixtures: int, kind: str) -> dict[Way, np.ndarray]:
+    """SI-SDR of each stretch, and the real-time factor; a row for each mixture."""
+    ways, columns = SCENES[kind]
+    found: dict[Way, list[list[float]]] = {}
+    for index in progress(range(mixtures), kind, "mixtures"):
+        made = {column.make: column.make(params, split, index) for column in columns}
+        for way in ways:
+            values, start = dict[Column, float](), time.process_time()
+            for make, recording in made.items():
+                est = way.make(params.fs)(recording.mix)
+                chosen = [column for column in columns if column.make is make]
+                edges = [(column.first, column.last) for column in chosen]
+                scored = score(est, recording, edges, params.fs)
+                values |= dict(zip(chosen, scored, strict=True))
+            taken = (time.process_time() - start) * params.fs
+            taken /= sum(recording.mix.shape[1] for recording in made.values())
+            found.setdefault(way, []).append([*(values[one] for one in columns), taken])
+    return {way: np.array(values) for way, values in found.items()}
 
-    There is a row for each mixture.
-    """
-    for kind, (make, stretches) in SCENES.items():
-        edges, found = list(stretches.values()), dict[Way, list]()
-        for index in progress(range(mixtures), kind, "mixtures"):
-            recording = make(params, split, index)
-            for way in WAYS:
-                separate, start = way.make(params.fs), time.process_time()
-                est = separate(recording.mix)
-                taken = (time.process_time() - start) * params.fs / est.shape[1]
-                values = score(est, recording, edges, params.fs)
-                found.setdefault(way, []).append([*values, taken])
-        yield from ((way, kind, np.array(values)) for way, values in found.items())
 
-
-def rows(kind: str, found: list[tuple[Way, str, np.ndarray]]) -> list[dict[str, str]]:
+def rows(kind: str, found: dict[Way, np.ndarray]) -> list[dict[str, str]]:
     """The rows of a table: means over the mixtures."""
     table = []
-    for way, of, values in found:
-        if of == kind:
-            *means, taken = values.mean(0)
-            cells = {"way": way.name, "latency in s": way.latency, "`forget` in s": way.forget}
-            names = [f"{name}: SI-SDR in dB" for name in SCENES[kind][1]]
-            cells |= {name: f"{mean:.1f}" for name, mean in zip(names, means, strict=True)}
-            table.append(cells | {"real-time factor": f"{taken:.2f}"})
+    for way, values in found.items():
+        *means, taken = values.mean(0)
+        cells = {"SI-SDR in dB": way.name, "latency in s": way.latency}
+        cells |= {"`forget` in s": way.forget} if kind == "stream" else {}
+        names = [column.name for column in SCENES[kind][1]]
+        cells |= {name: f"{mean:.1f}" for name, mean in zip(names, means, strict=True)}
+        table.append(cells | ({"real-time factor": f"{taken:.2f}"} if kind == "stream" else {}))
     return table
 
 
 def main() -> None:
-    chosen = options(__doc__ or "", mixtures=12, validation=0)
+    chosen = options(__doc__ or "", mixtures=8, validation=0)
     params = load("presets/excerpt.yaml")
-    found = list(measure(params, "dev" if chosen.validation else "test", chosen.mixtures))
     cases: dict[str, dict[str, dict[str, float]]] = {}
-    for way, kind, values in found:
-        names = [*SCENES[kind][1], "real-time factor"]
-        spread = values.std(0, ddof=1) / len(values) ** 0.5 if len(values) > 1 else 0 * values[0]
-        name = " ".join(filter(None, (way.name, way.latency, way.forget)))
-        means = dict(zip(names, values.mean(0).tolist(), strict=True))
-        means |= {f"{key}, se": value for key, value in zip(names, spread.tolist(), strict=True)}
-        cases.setdefault(kind, {})[name] = means
-    if not chosen.validation:
-        for kind, table in {"still": "stream", "walk": "walk", "silence": "silence"}.items():
+    for kind, (_, columns) in SCENES.items():
+        found = measure(params, "dev" if chosen.validation else "test", chosen.mixtures, kind)
+        names = [*(column.name for column in columns), "real-time factor"]
+        for way, values in found.items():
+            spread = values.std(0) / max(1, len(values) - 1) ** 0.5
+            means = dict(zip(names, values.mean(0).tolist(), strict=True))
+            errors = dict(zip(names, spread.tolist(), strict=True))
+            means |= {f"{name}, standard error": error for name, error in errors.items()}
+            name = " ".join(filter(None, (way.name, way.latency, way.forget)))
+            cases.setdefault(kind, {})[name] = means
+        if not chosen.validation:
             made = rows(kind, found)
-            write_table(TABLES / f"{table}.csv", made, list(made[0]))
+            write_table(TABLES / f"{kind}.csv", made, list(made[0]))
     show("Streams: SI-SDR in dB", cases, chosen.json)
 
 

@@ -19,8 +19,8 @@ from .models import SourceModel
 from .reduction import reduction
 
 QUIET = 1e-4  # power of new frames over the loudest of late, below which nothing is learned
-SURE = 2.0  # times T^-1/2, of T frames: `disagreement` that talkers who stand still do not exceed
-HASTE = 0.7  # by which the rate of forgetting, in 1 / frame, grows with the disagreement above
+SURE = 1.5  # times T^-1/2, of T frames: `disagreement` that talkers who stand still do not exceed
+HASTE = 3.0  # by which the rate of forgetting, in 1 / frame, grows with the disagreement above
 
 
 class Filters(NamedTuple):

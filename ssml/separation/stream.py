@@ -20,7 +20,7 @@ from .resampling import Resampler, lag
 from .separator import Separator
 
 LATENCY = 0.5  # s
-WINDOW = 4.0  # s
+WINDOW = 3.0  # s
 FORGET = 10.0  # s
 ITERATIONS = 2
 FIRST, BEGIN = 2.0, 10  # s before the first iterations, and how many they are
