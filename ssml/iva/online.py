@@ -94,7 +94,9 @@ class Online:
         before = None if self.filters is None else self.filters.whole
         if X.shape[0] > self.K:
             T, axes = reduction(X, self.K, before)
-            X = demixing.apply(T, X.to(T.dtype)).to(X.dtype)
+            Z = demixing.apply(T, X.to(T.dtype))
+            scale = Z.abs().square().mean().sqrt().clamp_min(tiny)  # `demix` leaves it to others
+            T, X = T / scale, (Z / scale).to(X.dtype)
         else:
             start = before
         model = Joined(self.model, X.shape[-1])
