@@ -230,17 +230,19 @@ def measure(params: Params, split: str, mixtures: int, kind: str) -> dict[Way, n
     found: dict[Way, list[list[float]]] = {}
     for index in progress(range(mixtures), kind, "mixtures"):
         made = {column.make: column.make(params, split, index) for column in columns}
+        seconds = sum(recording.mix.shape[1] for recording in made.values()) / params.fs
         for way in ways:
-            values, start = dict[Column, float](), time.process_time()
+            values, taken = dict[Column, float](), 0.0
             for make, recording in made.items():
-                est = way.make(params.fs)(recording.mix)
+                separate, start = way.make(params.fs), time.process_time()
+                est = separate(recording.mix)
+                taken += time.process_time() - start
                 chosen = [column for column in columns if column.make is make]
                 edges = [(column.first, column.last) for column in chosen]
                 scored = score(est, recording, edges, params.fs)
                 values |= dict(zip(chosen, scored, strict=True))
-            taken = (time.process_time() - start) * params.fs
-            taken /= sum(recording.mix.shape[1] for recording in made.values())
-            found.setdefault(way, []).append([*(values[one] for one in columns), taken])
+            row = [*(values[one] for one in columns), taken / seconds]
+            found.setdefault(way, []).append(row)
     return {way: np.array(values) for way, values in found.items()}
 
 

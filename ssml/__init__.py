@@ -17,7 +17,8 @@ More microphones than sources are reduced to K channels first.
     # (..., M, N) -> (..., K, N)
     est = ssml.separate(mix, model="laplace", rule="iss", iterations=20)
 
-`Separator` is the same to use many times, as a torch module; `Stream` takes audio as it comes.
+`Separator` is the same to use many times, as a torch module; `Stream` separates audio as it comes,
+and `Blocks` long recordings in bounded memory.
 `demix` and `iterate` are the loop on STFTs that both call. `load("learned-sdr")` gives a trained
 source model and its STFT, by name or path. `si_sdr` and `sdr` compare outputs with known sources.
 Arguments and mixtures that cannot be used raise `UserError`.

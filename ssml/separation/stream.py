@@ -174,7 +174,7 @@ class _Run:
         share = torch.arange(1, count + 1, device=X.device)[:, None, None, None] / count
         W = (1 - share) * before + share * self._W
         Y = torch.einsum("tfkm,mft->kft", W, X)
-        if self._online is not None and self._online.K == self.channels:
+        if self._online is not None and self.channels == self._online.K:
             Y = Y + (X[self._mic] - Y.sum(0)) / self.outputs  # rounding of ill-conditioned W
         if not torch.isfinite(torch.view_as_real(Y)).all():
             raise UserError("piece: no finite outputs; push again, a new stream begins")
