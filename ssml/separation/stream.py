@@ -74,10 +74,8 @@ class Stream:
         self.block = 1 + int((latency - least) * rate / stft.hop + 1e-9)  # frames
         self._latency = ceil(fs * (least + (self.block - 1) * stft.hop / rate) - 1e-9)
         second = rate / stft.hop  # frames
-        self.window, self.forget = (
-            max(self.block, round(window * second)),
-            forget * second,
-        )  # frames
+        self.window = max(self.block, round(window * second))  # frames
+        self.forget = forget * second  # frames
         self.first = ceil(FIRST * second)  # frames
         self._run: _Run | None = None
 
@@ -155,9 +153,8 @@ class _Run:
         X, size = torch.cat([self._X, *new], -1), self.stream.block
         whole = X.shape[-1] if is_last else X.shape[-1] // size * size
         self._X = X[..., whole:]
-        ready = [
-            self._synthesis.push(self._demix(X[..., i : i + size])) for i in range(0, whole, size)
-        ]
+        blocks = [X[..., i : min(i + size, whole)] for i in range(0, whole, size)]
+        ready = [self._synthesis.push(self._demix(block)) for block in blocks]
         if is_last:
             ready.append(self._synthesis.flush())
         if not ready:
