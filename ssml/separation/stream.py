@@ -35,8 +35,8 @@ class Stream:
         est = stream.flush()  # the rest
 
     All outputs together are as long as all pieces, and do not depend on the lengths of the pieces.
-    The filters follow the talkers, and the outputs keep their order. In the first 2 s of sound the
-    first output is the reference microphone, and the others are silent.
+    The filters follow the talkers. The outputs keep their order as long as they are separated. In
+    the first 2 s of sound the first output is the reference microphone, and the others are silent.
 
     separator: gives the source model, the rule, the STFT, the reference microphone and the number
         of sources; its iterations are not read. "auto" is "learned-sdr", and below 16 kHz "gauss".
