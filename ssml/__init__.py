@@ -18,7 +18,8 @@ More microphones than sources are reduced to K channels first, or the rest is a 
     # (..., M, N) -> (..., K, N)
     est = ssml.separate(mix, model="laplace", rule="iss", iterations=20)
 
-`Separator` is the same to use many times, as a torch module; `Stream` takes audio as it comes.
+`Separator` is the same to use many times, as a torch module; `Stream` separates audio as it comes,
+and `Blocks` long recordings in bounded memory.
 `demix` and `iterate` are the loop on STFTs that both call. `load("learned-sdr")` gives a trained
 source model and its STFT, by name or path. `si_sdr` and `sdr` compare outputs with known sources.
 Arguments and mixtures that cannot be used raise `UserError`.
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .iva.models import CLASSICAL, NETWORKS
     from .iva.stft import Stft
     from .iva.updates import UPDATES
+    from .separation.blocks import Blocks
     from .separation.models import load
     from .separation.scores import sdr, si_sdr
     from .separation.separator import Separator, separate
@@ -45,6 +47,7 @@ __all__ = [
     "LOSSES",
     "NETWORKS",
     "UPDATES",
+    "Blocks",
     "Separator",
     "Stft",
     "Stream",
@@ -65,6 +68,7 @@ _HOMES = {
     "Separator": "separation.separator",
     "UPDATES": "iva.updates",
     "Stft": "iva.stft",
+    "Blocks": "separation.blocks",
     "Stream": "separation.stream",
     "UserError": "files.errors",
     "demix": "iva.auxiva",

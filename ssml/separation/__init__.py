@@ -1,1 +1,1 @@
-"""What a user calls: Separator, Stream, recordings, diagnostics, exported graphs."""
+"""What a user calls: Separator, Stream, Blocks, recordings, diagnostics, exported graphs."""

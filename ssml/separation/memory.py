@@ -9,7 +9,7 @@ from typing import Any
 from ssml.config.names import BACKGROUND
 from ssml.files.errors import UserError
 
-from .stream import BLOCK
+from .blocks import BLOCK
 
 # bytes for each bin of each frame: the mixture, its outputs and weights, and the outer products of
 # all pairs of channels; measured with 2 to 16 channels

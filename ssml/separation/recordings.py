@@ -1,6 +1,6 @@
 """Separate recordings, file by file, into one file for each source.
 
-A recording is read and separated block by block, see `stream`. The outputs are collected in an
+A recording is read and separated block by block, see `blocks`. The outputs are collected in an
 unnamed temporary file, so memory does not grow with the recording.
 """
 
@@ -22,12 +22,12 @@ from ssml.files.progress import progress
 from ssml.iva.compilation import clock
 
 from . import memory
+from .blocks import OVERLAP, Blocks
 from .delays import align
 from .diagnostics import Watch
 from .formats import native
 from .reading import Recording, open_recording
 from .separator import Separator
-from .stream import OVERLAP, Stream
 from .survey import aligned, late_channels, left_out, survey
 
 SUBTYPES = {"wav": "FLOAT", "flac": "PCM_24"}
@@ -153,10 +153,10 @@ def separate_file(
             watch(part, est, W, changes)
 
         length = memory.block_length(chosen, file, len(outputs), block)
-        stream = Stream(chosen, length, record_block)
+        blocks = Blocks(chosen, length, record_block)
         with _folder(target.folder), tempfile.TemporaryFile(dir=target.folder) as spool:
             peak = 0.0
-            for est in _stream(file, stream, path.name, stopwatch):
+            for est in _stream(file, blocks, path.name, stopwatch):
                 spool.write(est.T.astype(np.float32).tobytes())
                 peak = max(peak, float(np.abs(est).max(initial=0)))
             gain = PEAK / peak if target.format == "flac" and peak > PEAK else 1.0
@@ -182,8 +182,8 @@ def separate_file(
         "fs": fs,
         "samples": file.frames,
         "seconds": round(seconds, 3),
-        "block": stream.length / fs,
-        "blocks": stream.blocks,
+        "block": blocks.length / fs,
+        "blocks": blocks.blocks,
         "gain": gain,
         "elapsed": round(elapsed, 3),
         "compiling": round(stopwatch.compiling, 3),
@@ -213,10 +213,10 @@ def _announce() -> None:
 
 
 def _stream(
-    file: Recording, stream: Stream, title: str, stopwatch: Stopwatch
+    file: Recording, blocks: Blocks, title: str, stopwatch: Stopwatch
 ) -> Iterator[np.ndarray]:
     """Yield the outputs (K, m) of a recording; shows the progress where it has several blocks."""
-    step = max(1, round(stream.length * (1 - OVERLAP)))
+    step = max(1, round(blocks.length * (1 - OVERLAP)))
     starts, read = range(0, file.frames, step), 1
 
     def note() -> str:
@@ -225,8 +225,8 @@ def _stream(
     shown = progress(starts, title, "blocks", note) if len(starts) > 1 else starts
     for first in shown:
         read = min(first + step, file.frames)
-        yield stream.push(file.read(first, read))
-    yield stream.flush()
+        yield blocks.push(file.read(first, read))
+    yield blocks.flush()
 
 
 @contextmanager

@@ -223,7 +223,7 @@ class Separator(nn.Module):
             keep the order of the sources. changes: a list, to which the `diagnostics.change` by
             each iteration is appended.
         """
-        x = self._tensor(mix)
+        x = self.tensor(mix)
         with torch.set_grad_enabled(derives(mix, start, *self.parameters())):
             level = exponent(x)
             at_model = resample(x * level, self.fs, self.model_fs)
@@ -264,7 +264,7 @@ class Separator(nn.Module):
         if (chosen := self.for_mixture(mix)) is not self:
             yield from chosen.states(mix)
             return
-        x = self._tensor(mix)
+        x = self.tensor(mix)
         level = exponent(x)
         X = self.stft.forward(resample(x * level, self.fs, self.model_fs))
         heard, mic = listen(x, self.sources, self.mic)
@@ -280,7 +280,7 @@ class Separator(nn.Module):
         """The state of the mixture X / level, projected back, of one of the reduced mixture."""
         return Demixing(X / level[..., None], images.scale(state.W, T, axes, X, mic), self.delay)
 
-    def _tensor(self, mix: Any) -> Tensor:
+    def tensor(self, mix: Any) -> Tensor:
         """The mixture as a checked tensor; moves a trained model to its device."""
         x = check_mixture(mix)
         if isinstance(mix, np.ndarray):

@@ -127,3 +127,22 @@ def test_coverage(measured, monkeypatch):
     ours, *others = (row["half width dB"] for row in rows.values())
     assert len(others) == 2 and ours > 1.5 * max(others)
     assert next(iter(rows.values()))["covered %"] >= 70
+
+
+@pytest.mark.slow
+def test_stream(measured, librispeech, monkeypatch, tmp_path):
+    """One mixture, shorter than the published ones: a row for each way, scores of each stretch."""
+    from benchmarks import stream
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("SSML_LIBRISPEECH", str(librispeech))
+    short = {"TABLES": tmp_path, "STEPS": 2, "BEGIN": 6.0, "WALK": 1.0, "AFTER": 1.0}
+    for name, value in short.items():
+        monkeypatch.setattr(stream, name, value)
+    column = stream.Column("after it", stream.walk, 6.5, 8.0)
+    monkeypatch.setattr(stream, "SCENES", {"walk": ([stream.BATCH, stream.DEFAULT], [column])})
+    cases = measured("stream", "--threads", "1", "--mixtures", "1")
+    assert cases["walk"].keys() == {"batch all", "`Stream` 0.5 10"}
+    batch, streamed = read_table(tmp_path / "walk.csv")
+    assert batch.keys() == streamed.keys() == {"SI-SDR in dB", "latency in s", "after it"}
+    assert cases["walk"]["`Stream` 0.5 10"]["real-time factor"] > 0

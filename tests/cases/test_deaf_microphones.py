@@ -50,7 +50,7 @@ def test_a_stream_goes_on_while_a_channel_is_dead(three):
     mix, images, clean = three
     x = np.concatenate([mix, mix], -1)
     x[0] = 0
-    stream = ssml.Stream(ssml.Separator(**QUICK), block=3)
+    stream = ssml.Blocks(ssml.Separator(**QUICK), block=3)
     est = np.concatenate([stream.push(x), stream.flush()], -1)
     n = mix.shape[-1]
     assert est.shape == x.shape

@@ -12,8 +12,8 @@ import pytest
 import soundfile
 
 from ssml.separation import formats, recordings
+from ssml.separation.blocks import order
 from ssml.separation.separator import separate
-from ssml.separation.stream import order
 from tests.cli.shell import QUICK, listed, read, record, refused, run
 from tests.conftest import ROOT, tiny_model
 

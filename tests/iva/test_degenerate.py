@@ -10,9 +10,9 @@ from ssml.files.errors import UserError
 from ssml.iva import kernels
 from ssml.iva.models import CLASSICAL
 from ssml.iva.updates import UPDATES
+from ssml.separation.blocks import Blocks
 from ssml.separation.inputs import WEAK
 from ssml.separation.separator import Separator
-from ssml.separation.stream import Stream
 from tests.conftest import speechlike, tiny_model
 
 TALK = speechlike(2, seconds=0.4)[0]
@@ -123,7 +123,7 @@ def test_outputs_are_finite_and_add_up(name, rule, model, path):
 def test_a_stream_goes_on_after_silence(model):
     """Blocks of digital silence, from which nothing can be learned, harm no other block."""
     mix = np.concatenate([TALK, 0 * TALK, 0 * TALK, TALK], axis=-1)
-    stream = Stream(Separator(model, iterations=5, rule="iss", fs=16000), block=0.2)
+    stream = Blocks(Separator(model, iterations=5, rule="iss", fs=16000), block=0.2)
     est = np.concatenate([stream.push(mix), stream.flush()], axis=-1)
     assert est.shape == mix.shape
     np.testing.assert_allclose(est.sum(0), mix[0], atol=1e-4)

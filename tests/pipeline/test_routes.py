@@ -13,8 +13,8 @@ from ssml.evaluation.outcomes import outcomes
 from ssml.files.io import read_audio
 from ssml.iva import checkpoint
 from ssml.separation import export
+from ssml.separation.blocks import order
 from ssml.separation.separator import Separator
-from ssml.separation.stream import order
 from tests import stages
 
 TOLERANCE = 1e-4  # of the mixture's peak

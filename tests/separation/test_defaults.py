@@ -96,6 +96,6 @@ def test_a_stream_keeps_the_model_of_its_first_block(sample):
     mix, _ = sample
     separator = Separator(fs=16000, iterations=2)
     quiet = np.concatenate([mix[:, :32000], np.zeros_like(mix[:, :32000])], -1)
-    stream = ssml.Stream(separator, block=1)
+    stream = ssml.Blocks(separator, block=1)
     est = np.concatenate([stream.push(quiet), stream.flush()], -1)
     assert est.shape == quiet.shape and np.isfinite(est).all()
