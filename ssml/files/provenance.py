@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import own, sources
+from .parts import Chosen
 from .scopes import ALL
-from .sources import Chosen
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +20,8 @@ ASIDE = (
     "ssml.tracking",
     "ssml.files.progress",
     "ssml.files.errors",
+    "ssml.files.kept",
+    "ssml.files.parts",
     "ssml.files.sources",
     "ssml.files.scopes",
     "ssml.files.versions",
@@ -89,10 +91,10 @@ def _counted(module: str, chosen: Chosen = NONE) -> dict[str, str]:
             continue
         if name in CHOICES or not is_packaged(name):  # only what something needs of it counts
             parts = source.live(wanted[name], chosen)
-            found[name] = "".join(part.text for part in parts) + source.data
+            found[name] = "".join(part.digest for part in parts) + source.data
             imports = [one for part in parts for one in part.imports]
         else:
-            found[name] = source.text + source.data
+            found[name] = source.digest + source.data
             imports = list(source.imports)
         for target, names in _needed(source, imports, wanted[name]):
             if (is_packaged(target) or not is_packaged(name)) and _ask(wanted, target, names):

@@ -1,99 +1,63 @@
-"""Source code as the digests see it: text without comments, and which part of a file needs which.
-
-A part is a statement at the top of a file, a name of an import, or an entry of a dict of choices.
-"""
+"""Source code as the digests see it: without comments, and which part of a file needs which."""
 
 import ast
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from . import kept
+from .parts import Import, Part, Source
 from .scopes import ALL, names_read
 
 # beside code, but none: a model, its card and its results, which are inputs where they are read
 OTHERS = {".py", ".pyc", ".md", ".safetensors", ".json", ".csv"}
 REACHING = {"globals", "locals", "vars", "eval", "exec", "__import__"}  # any name, unseen here
-Chosen = Mapping[str, Collection[str]]  # name of a dict -> its keys in use; a dict not there: all
-
-
-class Import(NamedTuple):
-    """`from module import name as alias`, or where there is no `name`, `import module as alias`."""
-
-    module: str
-    name: str | None
-    alias: str
-
-
-@dataclass(frozen=True)
-class Part:
-    text: str
-    names: frozenset[str]  # that it binds; none: it always counts
-    needs: frozenset[str]  # names that it mentions
-    imports: tuple[Import, ...]
-    key: str | None = None  # of the entry of a dict of choices
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file of code."""
-
-    text: str  # of all of it
-    data: str  # digest of the templates and captions beside a package's first file
-    imports: tuple[Import, ...]
-    parts: tuple[Part, ...]
-    used: Mapping[str, frozenset[str]]  # name -> its attributes in this file; `ALL`: it as well
-
-    def live(self, wanted: Collection[str], chosen: Chosen) -> list[Part]:
-        """The parts that the names `wanted` by others need, in their order, and what always runs.
-
-        Of a dict of choices these are the entries in use.
-        """
-        reachable = [part for part in self.parts if _in_use(part, chosen)]
-        names, live = set(wanted), set()
-        while True:
-            more = {
-                part
-                for part in reachable
-                if part not in live and (not part.names or part.names & names or ALL in names)
-            }
-            if not more:
-                return [part for part in reachable if part in live]
-            live |= more
-            names = names.union(*(part.needs for part in more))
-
-
-def _in_use(part: Part, chosen: Chosen) -> bool:
-    if part.key is None:
-        return True
-    (name,) = part.names
-    return name not in chosen or part.key in chosen[name]
+READERS = [Path(__file__).with_name(name) for name in ("parts.py", "scopes.py", "sources.py")]
 
 
 @cache
 def _read(
     path: Path, module: str, choices: frozenset[str] | None, state: tuple[int, int]
 ) -> Source:
-    tree = ast.parse(path.read_bytes(), str(path))
+    content = path.read_bytes()
     is_package = path.name == "__init__.py"
+    reader = hashlib.sha256(b"".join(map(Path.read_bytes, READERS))).hexdigest()
+    chosen = None if choices is None else sorted(choices)
+    key = [hashlib.sha256(content).hexdigest(), reader, module, chosen]
+    source = kept.read(path, key)
+    if source is None:
+        source = _parsed(ast.parse(content, str(path)), module, choices, is_package)
+        kept.write(path, key, source)
+    return replace(source, data=_data(path.parent)) if is_package else source
+
+
+def _data(folder: Path) -> str:
+    return "".join(
+        file.name + hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.iterdir())
+        if file.is_file() and file.suffix not in OTHERS
+    )
+
+
+def _parsed(
+    tree: ast.Module, module: str, choices: frozenset[str] | None, is_package: bool
+) -> Source:
     package = module if is_package else module.rpartition(".")[0]
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    for node in nodes:
         match node:
             case ast.Expr(value=ast.Constant(value=str()) as docstring):
                 docstring.value = ""  # no logic
             case _:
                 pass
-    text, data = as_text(tree), ""
-    if is_package:
-        for file in sorted(path.parent.iterdir()):
-            if file.is_file() and file.suffix not in OTHERS:
-                data += file.name + hashlib.sha256(file.read_bytes()).hexdigest()
-    run = _Run().visit(tree)
+    whole = _digest(tree)
+    run = _Run().visit(tree) if any(isinstance(node, ast.If) for node in nodes) else tree
     used = names_read(run)
     parts = () if choices is None else tuple(_parts(run, package, used, choices, is_package))
-    return Source(text, data, tuple(_imports(run, package)), parts, used)
+    return Source(whole, "", tuple(_imports(run, package)), parts, used)
 
 
 def read(path: Path, module: str, choices: Collection[str] | None) -> Source:
@@ -111,6 +75,10 @@ class _Run(ast.NodeTransformer):
 
     def visit_If(self, node: ast.If) -> ast.AST | None:
         return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
+
+
+def _digest(tree: ast.AST) -> str:
+    return hashlib.sha256(as_text(tree).encode()).hexdigest()
 
 
 def as_text(node: Any) -> str:
@@ -172,7 +140,7 @@ def _parts(
 
 def _part(node: ast.AST, package: str, names: frozenset[str], key: str | None = None) -> Part:
     needs = frozenset(names_read(node))
-    return Part(as_text(node), names, needs, tuple(_imports(node, package)), key)
+    return Part(_digest(node), names, needs, tuple(_imports(node, package)), key)
 
 
 def _exported(tree: ast.Module) -> set[str]:
@@ -251,8 +219,8 @@ def _entries(name: str, node: ast.Assign | ast.AnnAssign, package: str) -> list[
             found = [Part(f"{name} = dict", names, frozenset(), ())]
             for key, value in zip(written, values, strict=True):
                 entry = _part(value, package, names, str(key))
-                text = f"{name}[{key!r}] = {entry.text}"
-                found.append(Part(text, names, entry.needs, entry.imports, str(key)))
+                digest = f"{name}[{key!r}] = {entry.digest}"
+                found.append(Part(digest, names, entry.needs, entry.imports, str(key)))
             return found
         case _:
             return []

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from ssml.files import provenance
+from ssml.files import provenance, sources
 from tests.conftest import ROOT
 
 KNOWN = '''"""A stage."""
@@ -124,4 +124,40 @@ def test_the_digest_of_a_known_text_stays(tmp_path, monkeypatch):
     (tmp_path / "pipeline").mkdir()
     (tmp_path / "pipeline/stage.py").write_text(KNOWN)
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
-    assert provenance.code("pipeline.stage") == "206e6cc0a7ba4344"
+    assert provenance.code("pipeline.stage") == "f66a397036a4bfba"
+
+
+class TestKept:
+    """What was read of a file is kept beside it, for its content alone."""
+
+    @pytest.fixture
+    def file(self, tmp_path):
+        path = tmp_path / "mine.py"
+        path.write_text("import os\n\n\ndef one():\n    return os.sep\n")
+        return path
+
+    def state(self, file):
+        found = sources._read.__wrapped__(file, "mine", frozenset(), (0, 0))
+        return found, file.parent / "__pycache__/mine.digest.json"
+
+    def test_what_is_kept_is_what_was_read(self, file, monkeypatch):
+        first, place = self.state(file)
+        assert place.exists()
+        monkeypatch.setattr(sources, "_parsed", None)  # which is not called
+        assert self.state(file)[0] == first
+
+    @pytest.mark.parametrize("damage", ["", "{}", '{"key": 1}', "\x00"])
+    def test_a_damaged_copy_is_read_anew(self, file, damage):
+        first, place = self.state(file)
+        place.write_text(damage)
+        assert self.state(file)[0] == first
+        assert place.read_text() != damage
+
+    def test_an_edit_is_seen(self, file):
+        first, _ = self.state(file)
+        file.write_text(file.read_text().replace("sep", "linesep"))
+        assert self.state(file)[0] != first
+
+    def test_a_folder_that_may_not_be_written_to_keeps_nothing(self, file):
+        (file.parent / "__pycache__").write_text("in the way")
+        assert self.state(file)[0].used["os"] == {"sep"}
