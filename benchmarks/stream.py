@@ -87,7 +87,7 @@ def recordings(
 ) -> tuple[Scene, np.ndarray, np.random.Generator]:
     """A scene of two talkers, and what they say (2, N)."""
     name, n = f"stream-{split}", round(seconds * params.fs)
-    chosen = params.scenes.sets[params.train.dev].model_copy(
+    chosen = params.scenes.sets[params.train.validation[0]].model_copy(
         update={"split": split, "speakers": 2, "mixtures": index + 1, "seconds": (2, 40)}
     )
     drawn = params.scenes.model_copy(update={"sets": {**params.scenes.sets, name: chosen}})
@@ -105,8 +105,7 @@ def recordings(
 
 
 def known_utterances(params: Params) -> list[corpora.Utterance]:
-    root = corpora.root(params.corpus, layout.CORPUS)
-    return corpora.CORPORA[params.corpus.source](params.corpus, params.seed, root)
+    return corpora.prepare(params.corpus, params.seed, corpora.root(params.corpus, layout.CORPUS))
 
 
 def record(scene: Scene, images: np.ndarray, params: Params) -> Recording:

@@ -6,6 +6,7 @@ does, is in no version control, and goes with it.
 
 import json
 import os
+import zlib
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ from .parts import Import, Part, Source
 def read(path: Path, key: list[Any]) -> Source | None:
     """What `write` kept of the file `path` for this `key`; None where there is nothing whole."""
     try:
-        found = json.loads(_place(path).read_text())
+        found = json.loads(zlib.decompress(_place(path).read_bytes()))
         if found["key"] != key:
             return None
         return Source(
@@ -27,7 +28,7 @@ def read(path: Path, key: list[Any]) -> Source | None:
             tuple(map(_part, found["parts"])),
             {name: frozenset(attributes) for name, attributes in found["used"].items()},
         )
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, zlib.error, ValueError, TypeError, KeyError):
         return None
 
 
@@ -38,12 +39,12 @@ def write(path: Path, key: list[Any], source: Source) -> None:
     with suppress(OSError):
         place.parent.mkdir(exist_ok=True)
         mine = place.with_suffix(f".{os.getpid()}")
-        mine.write_text(text)
+        mine.write_bytes(zlib.compress(text.encode(), 1))
         mine.replace(place)
 
 
 def _place(path: Path) -> Path:
-    return path.parent / "__pycache__" / f"{path.stem}.digest.json"
+    return path.parent / "__pycache__" / f"{path.stem}.digest"
 
 
 def _part(found: dict[str, Any]) -> Part:
