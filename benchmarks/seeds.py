@@ -57,7 +57,7 @@ def row(folder: Path, seed: int) -> dict[str, str]:
     learned = found.params.report.learned_sdr
     for name in found.sets:
         gain = claims.si_sdr(found, name, learned, best_classical(found, name)).numbers
-        cells[f"over the best classical method, {name}"] = gain.partition(",")[0]
+        cells[f"over the best classical method, {name}"] = gain.rpartition(",")[0]
     spent = read_json(folder / "time.json")
     cells["minutes on two cores"] = f"{spent['wall'] / 60:.0f}"
     cells["core-minutes"] = f"{spent['processor'] / 60:.0f}"

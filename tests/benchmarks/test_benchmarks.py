@@ -66,7 +66,8 @@ def test_seeds(finished, monkeypatch, tmp_path):
     (row,) = read_table(tmp_path / "t.csv")
     assert row["seed"] == "7" and row["minutes on two cores"] == "2"
     assert {row[f"claim {n}"] for n in range(1, 5)} <= {"shown", "open", "refuted"}
-    assert " dB [" in row["over the best classical method, test2"]
+    gain = row["over the best classical method, test2"]
+    assert " dB [" in gain and gain.endswith("]")
     seeds.clone(tmp_path / "8", 8)
     params = load(tmp_path / "8/params.yaml")
     assert params.seed == 8 and params.train.seeds == [8]

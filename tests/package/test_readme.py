@@ -24,7 +24,7 @@ from tests.conftest import ROOT, speechlike, tiny_model
 
 TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 RUN = {"make", "cp", "ssml", "export", "source", "dvc", "git", "aws", "snakemake"}
-RUN |= {"torchrun", "pip", "pipx", "pre-commit", "python", "python3"}
+RUN |= {"torchrun", "pip", "pipx", "pre-commit", "python", "python3", "podman"}
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_commands_do_what_they_say(command, folder, monkeypatch):
         monkeypatch.setattr(export, "export", lambda trained, path, iterations, sources, rule: made)
         assert main.main(words[1:]) == (1 if "diff" in words else 0)  # as diff: something differs
     elif words[0] in ("pip", "pipx"):
-        assert words[1] == "install" and len(words) > 2
+        assert words[1] in ("install", "download") and len(words) > 2
     elif words[0] in ("python", "python3"):
         assert importlib.util.find_spec(words[2])
     elif words[0] == "snakemake":
