@@ -22,6 +22,7 @@ from ssml.config import layout
 from ssml.config.params import Params, load
 from ssml.data import corpora, rooms, scenes
 from ssml.data.mixing import convolve, mix_at
+from ssml.data.noise import at_microphones
 from ssml.data.scenes import Scene
 from ssml.files.io import write_table
 from ssml.files.progress import progress
@@ -111,7 +112,12 @@ def known_utterances(params: Params) -> list[corpora.Utterance]:
 def record(scene: Scene, images: np.ndarray, params: Params) -> Recording:
     """Images (K, M, N) with the levels and the noise of the scene."""
     mics, rng = np.array(scene.mics), generator(SEED, "noise", scene.id)
-    mixed = mix_at(images, scene.levels, scene.snr, "diffuse", "test", mics, rng, params.fs)
+    mixed = mix_at(
+        images,
+        scene.levels,
+        scene.snr,
+        lambda speech: at_microphones("diffuse", scene.split, mics, speech, rng, params.fs),
+    )
     mix = mixed.images.sum(0) + mixed.noise
     return Recording(mix.astype(np.float32), mixed.images[:, 0])
 

@@ -1,4 +1,4 @@
-"""Past frames and a background in `Separator` and `Stream`: shapes, filters, echo, errors."""
+"""Past frames and a background in `Separator` and `Blocks`: shapes, filters, echo, errors."""
 
 import numpy as np
 import pytest
@@ -82,9 +82,9 @@ def test_what_hears_nothing_is_no_background():
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_stream_goes_on_over_blocks(form):
+def test_filters_go_on_over_blocks(form):
     mix = speechlike(3, seconds=2)[0]
-    stream = ssml.Stream(ssml.Separator(**QUICK, **form, fs=16000), block=0.8)
+    stream = ssml.Blocks(ssml.Separator(**QUICK, **form, fs=16000), block=0.8)
     est = np.concatenate([stream.push(mix), stream.flush()], -1)
     assert est.shape == (form.get("sources", 3), mix.shape[-1]) and np.isfinite(est).all()
     assert stream.blocks > 2

@@ -39,7 +39,7 @@ def test_past_frames_are_trained_through(pair, network, extra):
     costs = []
     for chosen, before in ((params, 0), (params, 2), (PARAMS.model_copy(update=extra), 0)):
         network.zero_grad()
-        cost = unrolled.cost(chosen, network, STFT, *pair, Iterations(before, 2))
+        cost = unrolled.cost(chosen, network, STFT, *pair, Iterations(before, 2), FS)
         cost.backward()
         given = [p.grad for p in network.parameters() if p.grad is not None]
         assert all(torch.isfinite(g).all() for g in given) and any(g.any() for g in given)
