@@ -98,7 +98,7 @@ def broken(values, key, value):
             "train.redraw.talkers: 3 are more than the 2 speakers of 'train'; raise ",
         ),
         ("scenes.sets.dev.varied", 1.5, "scenes.sets.dev.varied: .*less than or equal to 1"),
-        ("train.devices", 3, "train.devices: 3 cannot share variant 'first's batch of 4"),
+        ("train.devices", 3, "train.devices: 3 cannot share variant 'first's batch of 2"),
         ("score.reference", "dry", "score.reference: .*'reverberant' or 'early'"),
         (
             "separate.methods.learned-sdr-iss.stft",
