@@ -27,7 +27,7 @@ CLASSICAL = {
 }
 # what of a card is printed, by title; `--json` prints all
 CARD = {
-    "network": ("network", "stft", "fs"),
+    "network": ("network", "stft", "fs", "above"),
     "training": ("loss", "rule", "iterations", "steps", "batch", "seconds", "lr", "seed"),
     "data": ("corpus", "speakers", "utterances", "rooms", "mixtures"),
     "budget": ("budget",),
@@ -63,7 +63,7 @@ def models(
     """
     bring(own_modules)
     if name in CLASSICAL:
-        print(_line(name, CLASSICAL[name]))
+        _print_classical(name, as_json)
     elif name is not None:
         _print_card(name, as_json)
     else:
@@ -94,6 +94,19 @@ def _card_line(file: Path) -> str:
         return f"{network}, STFT {stft['n_fft']}/{stft['hop']}, {by}{place}"
     except (UserError, KeyError, TypeError):
         return f"{file}: without a card that can be read"
+
+
+def _print_classical(name: str, as_json: bool) -> None:
+    from ssml.separation.defaults import CLASSICAL as BEST
+
+    settings = BEST[name]._asdict()
+    if as_json:
+        print(json.dumps({"model": name, "description": CLASSICAL[name], "separate": settings}))
+        return
+    print(_line(name, CLASSICAL[name]))
+    print(
+        "separate: {iterations} iterations of {rule}, a window of {window:g} s".format(**settings)
+    )
 
 
 def _print_card(name: str, as_json: bool) -> None:

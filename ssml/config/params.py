@@ -199,14 +199,37 @@ def parse(values: Mapping[str, Any], name: str = "params") -> Params:
         raise UserError(f"{name}: {'; '.join(problems)}") from None
 
 
+class _Once(yaml.SafeLoader):
+    """Refuses a key that stands twice in a mapping: YAML itself takes the last in silence."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.seen: set[int] = set()
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merge `<<` into `node`, as all loaders do: what is merged may be overridden."""
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if id(node) not in self.seen:  # one that was merged elsewhere has its own keys again
+            self.seen.add(id(node))
+            for i, key in enumerate(keys):
+                if key.value in (other.value for other in keys[:i]):
+                    text = f"the key {key.value} stands twice; remove one"
+                    raise yaml.constructor.ConstructorError(None, None, text, key.start_mark)
+        super().flatten_mapping(node)
+
+
 def load(path: Path | str = "params.yaml") -> Params:
     """Read and check a params file."""
     try:
-        values: Any = yaml.safe_load(Path(path).read_text())
+        values: Any = yaml.load(Path(path).read_text(), _Once)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        where = " ".join(str(error).split())
+        mark = getattr(error, "problem_mark", None)
+        if mark is None:
+            where = " ".join(str(error).split())
+        else:
+            where = f"line {mark.line + 1}: {getattr(error, 'problem', '')}"
         raise UserError(f"{path}: not valid YAML ({where})") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: must hold sections, not {type(values).__name__}")

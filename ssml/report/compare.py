@@ -31,6 +31,7 @@ SHOWN = (
     "stoi",
     "pesq",
 )  # what any two methods are compared by, beside the capped WER
+HIGHEST = {"stoi": 1.0}  # a t-interval knows of no limit
 AT_MOST_ONE = ("wer_capped", "wer_without_insertions")
 Pair = tuple[float, float | None, float | None, float | None]  # mean, low, high, p; None: unknown
 
@@ -53,7 +54,8 @@ def counts(results: Results, test_set: str, method: str, kind: str = "wer_capped
 
 def mean(results: Results, metric: str, test_set: str, method: str) -> Interval:
     """Mean of `metric` over the mixtures on which no training of `method` failed."""
-    return mean_interval(values(results, metric, test_set, method), results.talkers(test_set))
+    found = mean_interval(values(results, metric, test_set, method), results.talkers(test_set))
+    return found._replace(high=min(found.high, HIGHEST.get(metric, math.inf)))
 
 
 def rate(results: Results, test_set: str, method: str, kind: str = "wer_capped") -> Interval | None:

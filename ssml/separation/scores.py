@@ -49,7 +49,8 @@ def sdr(est: Array, ref: Array, taps: int = 512) -> tuple[Array, Array]:
 
 def _pair(est: Any, ref: Any) -> tuple[Tensor, Tensor]:
     """Both in double precision; raises `UserError` unless they have one shape (..., K, N)."""
-    e, r = torch.as_tensor(est), torch.as_tensor(ref)
+    # torch takes no array with negative strides, such as a reversed one
+    e, r = (torch.as_tensor(x.copy() if isinstance(x, np.ndarray) else x) for x in (est, ref))
     if e.shape != r.shape or e.ndim < 2:
         raise UserError(
             f"est {tuple(e.shape)}, ref {tuple(r.shape)}: give one shape (..., sources, samples)"

@@ -1,5 +1,6 @@
 """`ssml params`, `models` and `doctor`; what is imported for what."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -85,7 +86,9 @@ def test_models_and_doctor(capsys):
         *("laplace", "gauss", "nmf", "learned-coherence", "learned-sdr")
     ]
     assert tuple(models.CLASSICAL) == CLASSICAL_NAMES
-    assert run(capsys, "models", "nmf")[1] == f"{lines[2]}\n"
+    first, settings = run(capsys, "models", "nmf")[1].splitlines()
+    assert first == lines[2] and settings.startswith("separate: 50 iterations of ip2")
+    assert json.loads(run(capsys, "models", "nmf", "--json")[1])["separate"]["rule"] == "ip2"
     assert "model: no 'none' among laplace" in refused(capsys, "models", "none")
     code, out, _ = run(capsys, "doctor")
     assert code == 0 and "soxr" in out and "cpu" in out

@@ -157,11 +157,26 @@ def test_redrawn_mixtures_depend_on_their_own_set_alone(values):
     assert params.parse(values).drawn != before
 
 
-@pytest.mark.parametrize("text, words", [("a: [", "not valid YAML"), ("- 1", "must hold sections")])
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("a: [", r"not valid YAML \(line 1: "),
+        ("a: 1\nb: {c: 1}\na: 2", r"line 3: the key a stands twice; remove one"),
+        ("b:\n  c: 1\n  c: 1", r"line 3: the key c stands twice"),
+        ("- 1", "must hold sections"),
+    ],
+)
 def test_a_file_that_is_no_params_is_an_error(tmp_path, text, words):
     (tmp_path / "p.yaml").write_text(text)
     with pytest.raises(UserError, match=words):
         params.load(tmp_path / "p.yaml")
+
+
+def test_what_is_merged_may_be_overridden(tmp_path):
+    text = (ROOT / "params.yaml").read_text()
+    (tmp_path / "p.yaml").write_text(text)
+    variants = params.load(tmp_path / "p.yaml").train.variants
+    assert "<<: *learned" in text and variants["learned-sdr"].steps != variants["first"].steps
 
 
 def test_a_missing_file_is_an_error(tmp_path):

@@ -26,6 +26,19 @@ def test_summary_is_the_mean_over_mixtures_of_the_mean_over_sources(made):
     assert (row["model"], row["rule"], row["iterations"]) == ("nmf", "iss", 20)
 
 
+def test_an_interval_of_stoi_ends_at_one(tmp_path):
+    params = fake.settings(mixtures=4)
+    fake.write(tmp_path, params)
+    path = tmp_path / "results/scores/laplace-iss/test2.csv"
+    table = io.read_table(path)
+    for i, row in enumerate(table):
+        row["stoi"] = "0.5" if i < 2 else "1"  # by itself the interval would end at 1.27
+    io.write_table(path, table, fake.SCORES)
+    rows = tables.summarise(results.read(params, tmp_path))
+    (row,) = [r for r in rows if (r.test_set, r.method) == ("test2", "laplace-iss")]
+    assert row.stoi is not None and row.stoi.low < row.stoi.mean < row.stoi.high == 1
+
+
 def test_word_error_rate_is_pooled(made):
     root, found = made
     table = io.read_table(root / "results/transcripts/reference/test2.csv")
