@@ -89,9 +89,11 @@ def code(stage, name=None):
 def needs(stage, name=None, **parts):
     """What a job's result depends on beside its inputs; name: of its variant or method."""
     values = {
-        key: part.model_dump(mode="json", exclude=getattr(part, "idle", None))
-        if hasattr(part, "model_dump")
-        else part
+        key: (
+            part.model_dump(mode="json", exclude=getattr(part, "idle", None))
+            if hasattr(part, "model_dump")
+            else part
+        )
         for key, part in parts.items()
     }
     return dict(seed=PARAMS.seed, code=code(stage, name), **values)
