@@ -66,9 +66,14 @@ if STORE.default_storage_provider:  # an object store's files lie below this fol
 SETS = PARAMS.separate.sets
 METHODS = list(PARAMS.separate.methods)
 VARIANTS = list(PARAMS.train.variants)
-SCORED = [*METHODS, layout.MIXTURE]
-HEARD = METHODS if PARAMS.transcribe.methods == "all" else list(PARAMS.transcribe.methods)
-HEARD = [*HEARD, layout.MIXTURE, layout.REFERENCE] if PARAMS.transcribe.mixtures else []
+SCORED = {name: [*PARAMS.on(name), layout.MIXTURE] for name in SETS}
+HEARD = {
+    name: [
+        *(PARAMS.on(name) if PARAMS.transcribe.methods == "all" else PARAMS.transcribe.methods),
+        *(layout.MIXTURE, layout.REFERENCE),
+    ]
+    for name in PARAMS.heard
+}
 LIBRISPEECH = PARAMS.corpus.source == "librispeech"
 LISTED = (PARAMS.corpus.librispeech.utterances or []) if LIBRISPEECH else []
 for model in layout.models_from_elsewhere(PARAMS):
@@ -169,9 +174,9 @@ def stft_of(wildcards):
 
 
 tables_of_all = [
-    expand("results/scores/{method}/{set}.csv", method=SCORED, set=SETS),
-    expand("results/curves/{method}/{set}.csv", method=SCORED, set=SETS),
-    expand("results/transcripts/{method}/{set}.csv", method=HEARD, set=PARAMS.heard),
+    [layout.scores(method, name) for name in SETS for method in SCORED[name]],
+    [layout.curves(method, name) for name in SETS for method in SCORED[name]],
+    [layout.transcripts(method, name) for name in PARAMS.heard for method in HEARD[name]],
 ]
 
 
@@ -190,7 +195,7 @@ wildcard_constraints:
     set="|".join(PARAMS.scenes.sets),
     shard=r"\d{4}",
     variant="|".join(VARIANTS) or "-",
-    method="|".join([*SCORED, layout.REFERENCE]),
+    method="|".join([*METHODS, layout.MIXTURE, layout.REFERENCE]),
 
 
 # Trainings take longest: they and what they need go first.
@@ -425,7 +430,7 @@ rule listen:
     input:
         tables_of_all,
         expand("models/{variant}.{part}", variant=VARIANTS, part=["json", "history.csv"]),
-        expand("results/separated/{method}/{set}.tar", method=METHODS, set=SETS),
+        [layout.separated(method, name) for name in SETS for method in PARAMS.on(name)],
         [layout.shards(PARAMS, name) for name in SETS],
     output:
         layout.LISTEN,

@@ -59,7 +59,7 @@ def row(folder: Path, seed: int) -> dict[str, str]:
         gain = claims.si_sdr(found, name, learned, best_classical(found, name)).numbers
         cells[f"over the best classical method, {name}"] = gain.rpartition(",")[0]
     spent = read_json(folder / "time.json")
-    cells["minutes on two cores"] = f"{spent['wall'] / 60:.0f}"
+    cells["minutes on two cores"] = f"{spent['wall'] / 60:.1f}"
     cells["core-minutes"] = f"{spent['processor'] / 60:.0f}"
     return cells
 

@@ -187,7 +187,7 @@ def results(params: Params) -> list[Path]:
     )
     kinds = (scenes, mixtures, responses)
     parts = [path for name in drawn for kind in kinds for path in shards(params, name, kind)]
-    heard = [*params.separate.methods, MIXTURE, REFERENCE]
     tables = (separated, scores, transcripts)
-    done = [make(method, name) for make in tables for method in heard for name in sets]
+    tested = [(one, name) for name in sets for one in (*params.on(name), MIXTURE, REFERENCE)]
+    done = [make(*one) for make in tables for one in tested]
     return [path for path in (MANIFEST, *parts, *map(model, variants), *done) if path.exists()]

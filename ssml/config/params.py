@@ -55,6 +55,11 @@ class Params(Section):
         drawn = self.train.redraw.talkers if self.train.redraw else []
         return sorted({*drawn}) or [self.scenes.sets[self.train.train].speakers]
 
+    def on(self, test_set: str) -> list[str]:
+        """The methods that are tested on a set."""
+        methods = self.separate.methods.items()
+        return [name for name, one in methods if one.sets is None or test_set in one.sets]
+
     @property
     def heard(self) -> list[str]:
         """The sets whose outputs are transcribed."""
@@ -169,16 +174,25 @@ class Params(Section):
                 raise ValueError(
                     f"separate.methods.{name}.stft: a learned model brings its own; remove it"
                 )
+            for one in method.sets or []:
+                check(f"separate.methods.{name}.sets", one, self.separate.sets)
         for name in self.transcribe.sets or []:
             check("transcribe.sets", name, self.separate.sets)
+        everywhere = set.intersection(*({*self.on(name)} for name in self.separate.sets))
         if self.transcribe.methods != "all":
             for name in self.transcribe.methods:
                 check("transcribe.methods", name, methods)
+                for one in self.heard:
+                    check(f"transcribe.methods, of those tested on {one}", name, self.on(one))
         report = self.report
         for key in ("classical", "learned_sdr", "learned_coherence"):
             check(f"report.{key}", getattr(report, key), methods)
+            check(f"report.{key}, on all sets", getattr(report, key), everywhere)
+        alike = [n for n in self.separate.sets if self.scenes.sets[n].speakers in self.talkers]
         for name in report.other_rules:
             check("report.other_rules", name, methods)
+            for one in alike:  # where claim 3 is decided
+                check(f"report.other_rules, of those tested on {one}", name, self.on(one))
         return self
 
 

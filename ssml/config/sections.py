@@ -199,11 +199,13 @@ class MethodParams(Section):
     """`module:Class` of a checkpoint at a path whose network is own code"""
     mixtures: Count | None = None
     """the first so many of each set; null: all"""
+    sets: Annotated[list[Name], Field(min_length=1)] | None = None
+    """of `separate.sets`, to test on; null: all"""
 
     @property
     def idle(self) -> set[str]:
-        """Keys that change nothing as they are."""
-        return _without_past(self)
+        """Keys that change nothing as they are, or in a set alone."""
+        return _without_past(self) | {"sets"}
 
     @property
     def is_bound(self) -> bool:
@@ -257,7 +259,7 @@ class TranscribeParams(Section):
     """the first so many of each set; 0: none"""
     methods: list[Name] | Literal["all"]
     """of `separate.methods`"""
-    sets: list[Name] | None = None
+    sets: Annotated[list[Name], Field(min_length=1)] | None = None
     """of `separate.sets`; null: all"""
 
 

@@ -38,7 +38,7 @@ def choose(results: Results) -> list[Chosen]:
     for test_set in results.sets:
         scores = results.scores[method, test_set].values("si_sdr")
         texts = results.transcripts.get((MIXTURE, test_set))
-        everywhere = (set(results.scores[name, test_set].ids) for name in results.methods)
+        everywhere = (set(results.scores[n, test_set].ids) for n in results.on(test_set))
         ids = set.intersection(*everywhere, set(texts.texts) if texts else set(scores))
         order = sorted(
             sorted(ids),

@@ -129,9 +129,9 @@ def pairs(results: Results) -> dict[str, Any]:
 
     The p of all pairs of a set and metric are corrected for their number.
     """
-    methods = [MIXTURE, *results.methods]
 
     def against(metric: str, test_set: str) -> dict[str, Any]:
+        methods = [MIXTURE, *results.on(test_set)]
         found: dict[str, dict[str, Pair | None]] = {name: {} for name in methods}
         apart = list(itertools.combinations(methods, 2))
         corrected = holm({(a, b): significance(results, metric, test_set, a, b) for a, b in apart})

@@ -71,7 +71,7 @@ def _tables(results: Results, key: str, splits: dict[str, list[Split]]) -> list[
             found,
             [
                 (method, [_improvement(results, test_set, method, s.ids) for s in found])
-                for method in results.methods
+                for method in results.on(test_set)
             ],
         )
         for test_set, found in splits.items()

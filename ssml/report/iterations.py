@@ -25,9 +25,9 @@ class Table(NamedTuple):
 
 def by_iterations(results: Results) -> list[Table]:
     """A table for each set; the bounds, which are told the sources, are left out."""
-    methods = [name for name, method in results.methods.items() if not method.is_bound]
     found = []
     for test_set in results.sets:
+        methods = [n for n in results.on(test_set) if not results.methods[n].is_bound]
         curves = {name: results.curves[name, test_set] for name in methods}
         at = [i for i in SHOWN if any(i in curve.at for curve in curves.values())]
         rows = []

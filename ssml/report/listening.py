@@ -60,7 +60,7 @@ def piece(results: Results, one: Chosen) -> tuple[Piece, dict[str, bytes]]:
     """A chosen mixture, and the files of its players by name, made from the stored audio."""
     files, takes, info, fs, samples = {}, [], {}, results.params.fs, 0
     first = first_methods(results, one.test_set)
-    for method in [*first, *(m for m in results.methods if m not in first)]:
+    for method in [*first, *(m for m in results.on(one.test_set) if m not in first)]:
         (outcome,) = outcomes(results.params, method, one.test_set, only=[one.id])
         info, samples = outcome.info, outcome.est.shape[1]
         # the mixture is the same for every source

@@ -83,7 +83,7 @@
       for (const row of table.tBodies[0].rows) {
         for (const cell of row.querySelectorAll("[data-metric]")) {
           const against = pairs[table.dataset.set][cell.dataset.metric][select.value];
-          show(cell, against[row.dataset.method], row.dataset.method === select.value);
+          show(cell, against?.[row.dataset.method], row.dataset.method === select.value);
         }
       }
     }
@@ -163,7 +163,9 @@
     }
     table.tBodies[0].replaceChildren(...rows);
     table.hidden = a === b;
-    const plots = a === b ? [] : Object.keys(values).map((set) => plot(set, a, b));
+    // a method may have been tested on some of the sets
+    const both = Object.keys(values).filter((set) => a !== b && values[set][a] && values[set][b]);
+    const plots = both.map((set) => plot(set, a, b));
     document.getElementById("pair-plots").replaceChildren(...plots);
     const link = a === b ? null : inMlflow(a, b);
     const place = document.getElementById("pair-runs");

@@ -138,7 +138,7 @@ def _sets(results: Results, rows: Sequence[Row], pairs: Mapping[str, Any]) -> li
                 for name, (scale, digits, _) in SHOWN.items()
             }
             deltas = {
-                f"{name}_delta": delta(found_pairs[base].get(row.method), SHOWN[name][1])
+                f"{name}_delta": delta(found_pairs.get(base, {}).get(row.method), SHOWN[name][1])
                 for name, found_pairs in pairs[test_set].items()
             }
             pseudo = row.method in (MIXTURE, REFERENCE)

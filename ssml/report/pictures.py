@@ -68,7 +68,7 @@ def _title(results: Results, test_set: str) -> str:
 def _convergence(results: Results, look: dict[str, Style]) -> Plate:
     bands, at = {}, {}
     for test_set in results.sets:
-        curves = {name: results.curves[name, test_set] for name in results.methods}
+        curves = {name: results.curves[name, test_set] for name in results.on(test_set)}
         at[test_set] = {name: curve.at for name, curve in curves.items()}
         bands[test_set] = {name: mean_band(*results.curves_of(name, test_set)) for name in curves}
     edges = [x for found in bands.values() for b in found.values() for x in (*b.low, *b.high)]
@@ -114,7 +114,11 @@ def _reverberation(results: Results, look: dict[str, Style]) -> Plate:
     named = [MIXTURE, baseline(results), report.learned_sdr, report.learned_coherence]
     names = list(dict.fromkeys(named))
     points = {
-        test_set: {name: _t60_and_si_sdr(results, name, test_set) for name in names}
+        test_set: {
+            name: _t60_and_si_sdr(results, name, test_set)
+            for name in names
+            if (name, test_set) in results.scores
+        }
         for test_set in results.sets
     }
     edges = figures.limits([v for found in points.values() for xy in found.values() for v in xy[1]])
@@ -123,7 +127,7 @@ def _reverberation(results: Results, look: dict[str, Style]) -> Plate:
         Picture(
             f"t60-{test_set}",
             figures.against(_title(results, test_set), found, look, labels, edges),
-            f"{test_set}: SI-SDR of each mixture against its T60, for {', '.join(names)}.",
+            f"{test_set}: SI-SDR of each mixture against its T60, for {', '.join(found)}.",
         )
         for test_set, found in points.items()
     ]

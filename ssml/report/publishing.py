@@ -95,10 +95,10 @@ def curves(found: Results) -> Rows:
 def differences(found: Results) -> Rows:
     """Every method less the classical one, and the SDR loss less the coherence loss."""
     report = found.params.report
-    pairs = [(name, report.classical) for name in found.methods if name != report.classical]
-    pairs.append((report.learned_sdr, report.learned_coherence))
     rows = []
     for test_set in found.sets:
+        pairs = [(n, report.classical) for n in found.on(test_set) if n != report.classical]
+        pairs.append((report.learned_sdr, report.learned_coherence))
         for a, b in pairs:
             wer = compare.wer_capped(found, test_set, a, b)
             kinds = {"si_sdr": compare.si_sdr(found, test_set, a, b)}

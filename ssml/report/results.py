@@ -85,6 +85,10 @@ class Results:
         """All methods, but for those that repeat another with a training of another seed."""
         return {n: m for n, m in self.params.separate.methods.items() if not m.repeats}
 
+    def on(self, test_set: str) -> list[str]:
+        """Those of `methods` that were tested on a set."""
+        return [name for name in self.params.on(test_set) if name in self.methods]
+
     def trainings(self, method: str) -> list[str]:
         """The method and those that repeat it, in the order of their seeds."""
         known = self.params.separate.methods
@@ -120,7 +124,7 @@ def read(params: Params, root: Path | str = ".") -> Results:
     scores = {
         (method, name): _scores(root / layout.scores(method, name))
         for name in sets
-        for method in [layout.MIXTURE, *methods]
+        for method in [layout.MIXTURE, *params.on(name)]
     }
     for (method, name), found in scores.items():
         limit = methods[method].mixtures if method in methods else None
@@ -142,12 +146,12 @@ def read(params: Params, root: Path | str = ".") -> Results:
                 len(scores[layout.MIXTURE, name].ids),
             )
             for name in sets
-            for method in methods
+            for method in params.on(name)
         },
         transcripts={
             (method, name): _transcripts(root / layout.transcripts(method, name))
             for name in params.heard
-            for method in _transcribed_methods(params)
+            for method in _transcribed_methods(params, name)
         },
         histories={name: _history(root / layout.history(name)) for name in variants},
         models={
@@ -157,9 +161,9 @@ def read(params: Params, root: Path | str = ".") -> Results:
     )
 
 
-def _transcribed_methods(params: Params) -> list[str]:
+def _transcribed_methods(params: Params, test_set: str) -> list[str]:
     chosen = params.transcribe.methods
-    methods = list(params.separate.methods) if chosen == "all" else chosen
+    methods = params.on(test_set) if chosen == "all" else chosen
     return [layout.MIXTURE, *methods, layout.REFERENCE]
 
 

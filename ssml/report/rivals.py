@@ -19,7 +19,7 @@ def best_classical(results: Results, test_set: str, rule: str | None = None) -> 
     """
     gains = {
         name: compare.counted_difference(results, test_set, name, MIXTURE).mean
-        for name in _classical(results)
+        for name in _classical(results, test_set)
         if rule in (None, results.methods[name].rule)
     }
     return max(gains, key=gains.__getitem__, default=None)
@@ -27,10 +27,11 @@ def best_classical(results: Results, test_set: str, rule: str | None = None) -> 
 
 def best_heard(results: Results, test_set: str) -> str | None:
     """The classical method with the lowest capped WER on a set, if one was heard."""
-    found = {name: compare.rate(results, test_set, name) for name in _classical(results)}
+    found = {name: compare.rate(results, test_set, name) for name in _classical(results, test_set)}
     rates = {n: rate.mean for n, rate in found.items() if rate and math.isfinite(rate.mean)}
     return min(rates, key=rates.__getitem__, default=None)
 
 
-def _classical(results: Results) -> list[str]:
-    return [n for n, m in results.methods.items() if not (results.learned(n) or m.is_bound)]
+def _classical(results: Results, test_set: str) -> list[str]:
+    bound = {name for name, method in results.methods.items() if method.is_bound}
+    return [n for n in results.on(test_set) if not (results.learned(n) or n in bound)]

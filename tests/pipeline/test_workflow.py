@@ -82,6 +82,10 @@ def test_a_method_added_and_removed_runs_alone(project):
     path.write_text(yaml.safe_dump(values, sort_keys=False))
     jobs = project.jobs()
     assert jobs["separate"] == 2 and jobs["score"] == 2
+    added["sets"] = ["test2"]
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    jobs = project.jobs()
+    assert jobs["separate"] == 1 and jobs["score"] == 1
     assert not {"corpus", "scenes", "mix", "train", "transcribe"} & jobs.keys()
     project.run("dvc", "repro", "-q")
     project.assert_settled()

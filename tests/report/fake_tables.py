@@ -1,5 +1,6 @@
 """Fake but plausible result tables, made from a seed, in the stages' own formats."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ssml.config import params, sections
+from ssml.config import layout, params, sections
 from ssml.evaluation.metrics import COLUMNS as METRICS
 from ssml.evaluation.outcomes import CONDITIONS
 from ssml.files import io, provenance
@@ -39,6 +40,16 @@ def settings(mixtures: int = 30, sets: Sequence[str] = (), **report: Any) -> par
     for name in values["separate"]["sets"]:
         values["scenes"]["sets"][name]["mixtures"] = mixtures
     return params.parse(values)
+
+
+def write_runs(root: Path, found: results.Results) -> None:
+    """Write the file of the runs that the page shows, one a method."""
+    about = {"experiment": "1", "commit": "", "began": "", "seconds": 2}
+    runs = [
+        about | {"name": name, "job": f"evaluate:{name}", "id": f"{k:012}"}
+        for k, name in enumerate(["mixture", *found.methods])
+    ]
+    io.write_text(root / layout.RUNS, f"window.SSML_RUNS = {json.dumps(runs)};")
 
 
 def write(

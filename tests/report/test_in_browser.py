@@ -1,17 +1,14 @@
 """The pages in Chromium, made of made-up results and sounds: no trouble, all keys, all widths."""
 
-import json
-
 import pytest
 
 from ssml.config import layout
 from ssml.files import io
 from ssml.report import listening
 from tests import browser
+from tests.report import fake_tables as fake
 
 pytestmark = pytest.mark.slow
-
-TRACKED = {"experiment": "1", "commit": "", "began": "", "seconds": 2}
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +17,7 @@ def folder(made, written, pieces, tmp_path_factory):
     found = tmp_path_factory.mktemp("pages")
     io.write_text(found / layout.REPORT, written)
     io.write_text(found / layout.LISTEN, listening.render(made[1], pieces[0]))
-    runs = [
-        TRACKED | {"name": name, "job": f"evaluate:{name}", "id": f"{k:012}"}
-        for k, name in enumerate(["mixture", *made[1].methods])
-    ]
-    io.write_text(found / layout.RUNS, f"window.SSML_RUNS = {json.dumps(runs)};")
+    fake.write_runs(found, made[1])
     for name, data in pieces[1].items():
         io.write_bytes(found / layout.AUDIO / name, data)
     return found
