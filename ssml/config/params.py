@@ -178,7 +178,7 @@ class Params(Section):
                 check(f"separate.methods.{name}.sets", one, self.separate.sets)
         for name in self.transcribe.sets or []:
             check("transcribe.sets", name, self.separate.sets)
-        everywhere = set.intersection(*({*self.on(name)} for name in self.separate.sets))
+        everywhere = [m for m in methods if all(m in self.on(n) for n in self.separate.sets)]
         if self.transcribe.methods != "all":
             for name in self.transcribe.methods:
                 check("transcribe.methods", name, methods)

@@ -72,7 +72,7 @@ def broken(values, key, value):
         ("separate.methods.laplace-iss.sets", ["test9"], "iss.sets: no 'test9' among test2"),
         ("separate.methods.laplace-iss.sets", [], "laplace-iss.sets: .*at least 1"),
         ("separate.methods.laplace-iss-100.sets", ["test2"], "classical, on all sets: no 'laplace"),
-        ("separate.methods.learned-sdr-ip.sets", ["test3"], "other_rules, of those tested on test2"),
+        ("separate.methods.learned-sdr-ip.sets", ["test3"], "rules, of those tested on test2"),
         ("separate.methods.gauss-ip2-100.sets", ["test3"], "methods, of those tested on test2"),
         ("seed", None, "seed"),
         ("scenes.t60", [-1, 0.6], "scenes.t60.0: .*greater than 0"),
