@@ -51,17 +51,16 @@ def lines() -> list[str]:
     learned = [one for one in _learned() if one.tested_on == mixture.tested_on]
     if not learned:
         return []
-    about, card = learned[0].rows[0], read_json(pretrained.FOLDER / f"{learned[0].model}.json")
+    about = learned[0].rows[0]
     signal = _best([*learned, *classical], "si_sdr", max)
     words = _best([*learned, *classical], "wer", min)
     low = _best(classical, "si_sdr", max)
     talkers = ", ".join(row["n_src"] for row in mixture.rows)
-    below = f"rates below {card['fs'] / 1000:g} kHz"
     return [
         f"best with {talkers} talkers of {about['corpus']}, means over mixtures:",
         f"{'for the signal':20} {signal.name}: {signal.decibels()}",
         f"{'for the words':20} {words.name}: {words.percent()} by {about['recogniser']}",
-        f"{below:20} {low.name}: {low.decibels()}, measured at {card['fs'] / 1000:g} kHz",
+        f"{'without training':20} {low.name}: {low.decibels()}",
         f"{'unprocessed':20} {mixture.decibels()}, {mixture.percent()}",
     ]
 

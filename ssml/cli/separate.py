@@ -54,7 +54,7 @@ def separate(
     ],
     model: Annotated[
         str,
-        Option(help="A name or file, see `ssml models`; auto: learned-sdr, or gauss below 16 kHz."),
+        Option(help="A name or file, see `ssml models`; auto: learned, or gauss below 8 kHz."),
     ] = "auto",
     rule: Annotated[
         names.RuleName | None, Option(help="Update rule; by default the model's best.")

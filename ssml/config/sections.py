@@ -100,7 +100,7 @@ class VariantParams(Section):
     divergence: NotNegative = 0
     """weight of the Itakura-Saito divergence between the sources' powers and the inverse weights"""
     above: NotNegative = 0
-    """the loss and the validation leave out what lies below, Hz"""
+    """network, loss and validation know nothing of what lies below, Hz"""
     batch: Count
     """cuts of mixtures in a step"""
     seconds: Positive

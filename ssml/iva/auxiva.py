@@ -159,5 +159,15 @@ def separate(
     delay: int = demixing.DELAY,
 ) -> Tensor:
     """Separate mixtures (..., M, N) real into the images at `mic` of their sources, (..., K, N)."""
-    state = demix(stft.forward(x), model, rule, iterations, taps=taps, delay=delay)
-    return stft.inverse(state.projected_back(mic).Y, x.shape[-1])
+    X, seen = stft.pair(x)
+    state = demix(seen, model, rule, iterations, taps=taps, delay=delay)._replace(X=X)
+    est = stft.inverse(state.projected_back(mic).Y, x.shape[-1])
+    return with_rumble(est, x[..., mic, :], stft)
+
+
+def with_rumble(est: Tensor, heard: Tensor, stft: Stft) -> Tensor:
+    """Outputs (..., K, N) with what `stft` took out of a microphone's signal (..., N) shared out.
+
+    So they add up to that signal as they do without it.
+    """
+    return est + stft.below(heard)[..., None, :] / est.shape[-2] if stft.low else est

@@ -5,6 +5,7 @@ Nothing is ever unpickled, and no code is imported because a card names it.
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from ssml.files import own
 from ssml.files.errors import UserError
 from ssml.files.io import read_json, write_bytes, write_json
 
+from . import rumble
 from .demixing import DELAY
 from .models import NETWORKS
 from .stft import Stft
@@ -136,6 +138,8 @@ def load(path: Path | str) -> Trained:
     card = read_json(about)
     try:
         stft = Stft(**card["stft"])
+        low = rumble.lowest(card.get("above", 0), stft.n_fft, card.get("fs", 16000))
+        stft = replace(stft, low=low)
         network = build(card["network"], stft.bins, own.imported)
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{about}: no model card ({error!r})") from error
@@ -149,7 +153,7 @@ def load(path: Path | str) -> Trained:
         raise UserError(f"{path}: does not fit its card ({reason})") from error
     if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
         raise UserError(f"{path}: holds weights that are not finite; train again")
-    return Trained(network.eval(), stft, card)
+    return Trained(rumble.hide(network.eval(), low), stft, card)
 
 
 def begin(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:

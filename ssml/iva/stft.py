@@ -7,13 +7,19 @@ from torch import Tensor
 
 from ssml.files.errors import UserError
 
+from . import rumble
+
 
 @dataclass(frozen=True)
 class Stft:
-    """Frames of `n_fft` samples every `hop` samples, Hann window, centred."""
+    """Frames of `n_fft` samples every `hop` samples, Hann window, centred.
+
+    `forward` takes what is below the bin `low` out of a signal first.
+    """
 
     n_fft: int = 2048
     hop: int = 512
+    low: int = 0
 
     def __post_init__(self) -> None:
         if self.n_fft % 2 or not 0 < self.hop <= self.n_fft // 2:
@@ -32,12 +38,26 @@ class Stft:
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., N) real -> (..., F, T) complex; short signals are padded with zeros to a frame."""
+        return self._frames(x - self.below(x) if self.low else x)
+
+    def pair(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """`forward`, and that by which filters are found, whose ends fade if there is a `low`."""
+        if not self.low:
+            return (X := self.forward(x)), X
+        high = x - self.below(x)
+        return self._frames(high), self._frames(rumble.faded(high, self.low, self.n_fft))
+
+    def _frames(self, x: Tensor) -> Tensor:
         flat = torch.nn.functional.pad(x.reshape(-1, x.shape[-1]), (0, self.beyond))
         window = torch.hann_window(self.n_fft, dtype=x.dtype, device=x.device)
         X = torch.stft(
             flat, self.n_fft, self.hop, window=window, pad_mode="constant", return_complex=True
         )
         return X.reshape(*x.shape[:-1], *X.shape[-2:])
+
+    def below(self, x: Tensor) -> Tensor:
+        """What `forward` takes out of signals (..., N)."""
+        return rumble.below(x, self.low, self.n_fft) if self.low else torch.zeros_like(x)
 
     def inverse(self, X: Tensor, length: int) -> Tensor:
         """(..., F, T) complex -> (..., length) real."""

@@ -5,6 +5,7 @@ from typing import Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
 
+from ssml.config.names import RATE
 from ssml.files.errors import UserError
 from ssml.iva.checkpoint import Trained
 from ssml.iva.demixing import DELAY
@@ -64,7 +65,7 @@ def _run(
     model: SourceModel, best: defaults.Settings, fs: int | None, n_fft: int | None, hop: int | None
 ) -> Choice:
     """The model with its best rule, iterations and window, at any rate."""
-    fs = defaults.RATE if fs is None else fs
+    fs = RATE if fs is None else fs
     n_fft = nearest_power(best.window * fs) if n_fft is None else check_integer("n_fft", n_fft, 2)
     hop = n_fft // 4 if hop is None else check_integer("hop", hop, 1)
     return Choice(model, best.rule, best.iterations, Stft(n_fft, hop), fs)

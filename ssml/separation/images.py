@@ -12,15 +12,20 @@ LOUDEST = 3e3
 
 
 def signals(W: Tensor, X: Tensor, delay: int, stft: Stft, mix: Tensor, mic: int) -> Tensor:
-    """The signals (..., K, N) of the outputs `W X`; mix (..., M, N) is the mixture of X.
-
-    Where W is square the outputs add up to the signal of `mic`, also where W is ill-conditioned:
-    they share the rounding error.
-    """
+    """The signals (..., K, N) of the outputs `W X`; mix (..., M, N) is the mixture of X."""
     est = stft.inverse(demixing.apply(W, X, delay), mix.shape[-1])
+    return added_up(est, W, mix[..., mic, :])
+
+
+def added_up(est: Tensor, W: Tensor, heard: Tensor) -> Tensor:
+    """Outputs (..., K, N) that add up to the microphone's signal (..., N), where W is square.
+
+    They share what they lack: what the STFT takes out, or is lost near half the sampling rate, and
+    the rounding error of an ill-conditioned W.
+    """
     if W.shape[-2] != W.shape[-1]:
         return est
-    return est + (mix[..., mic, None, :] - est.sum(-2, keepdim=True)) / W.shape[-2]
+    return est + (heard[..., None, :] - est.sum(-2, keepdim=True)) / W.shape[-2]
 
 
 def scale(W: Tensor, T: Tensor | None, axes: Tensor, X: Tensor, mic: int) -> Tensor:

@@ -13,16 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ssml.config.names import PCA, REDUCTIONS
+from ssml.config.names import PCA, RATE, REDUCTIONS
 from ssml.files.errors import UserError
 from ssml.iva import auxiva
 from ssml.iva.auxiva import Demixing
 from ssml.iva.updates import UPDATES
 
-from . import defaults, diagnostics, echo, images
+from . import diagnostics, echo, images
 from .channels import Reduced, reduce_channels
 from .choice import Options, choose, power_below
-from .defaults import AUTO, LEARNED, NARROW, RATE
+from .defaults import AUTO, FITTING, LEARNED, LOWEST
 from .inputs import (
     check_channels,
     check_filters,
@@ -57,8 +57,8 @@ def separate(
 class Separator(nn.Module):
     """A reusable separator, a torch module, which computes in the mixture's precision.
 
-    model: "auto": the shipped model "learned-sdr", or "gauss" for a mixture that lacks the band up
-        to 8 kHz, and where an STFT is given. Else "laplace", "gauss", "nmf", the name
+    model: "auto": the shipped model "learned", or "gauss" below 8 kHz and where an STFT is given,
+        with a shorter window for a mixture of few frames. Else "laplace", "gauss", "nmf", the name
         (`ssml models`) or the path of a trained model, the result of `load`, or a callable (or
         `nn.Module`) `power -> weights` or `power, memory -> (weights, memory)`. Power and weights
         are (..., K, F, T); memory is None at first.
@@ -118,7 +118,7 @@ class Separator(nn.Module):
         self._others: dict[Any, Separator] = {}
         if isinstance(model, str) and model == AUTO:
             free = n_fft is None and hop is None  # an own window is none of the trained model's
-            model = LEARNED if free and (fs is None or fs >= RATE) else NARROW
+            model = LEARNED if free and (fs is None or fs >= LOWEST) else FITTING
             if free:
                 self._given = {"rule": rule, "iterations": iterations, "sources": sources, "fs": fs}
                 self._given |= {"mic": mic, "taps": taps, "delay": delay, "reduce": reduce}
@@ -164,9 +164,9 @@ class Separator(nn.Module):
     def for_mixture(self, mix: Array) -> "Separator":
         """The separator that is used for `mix` (..., M, N).
 
-        It is this one, but with model "auto" a classical one for a mixture with a narrow band (see
-        `defaults.is_narrow`) and, with a shorter window, for one with too few frames. With taps
-        "auto" it has the `echo.past_frames` of the mixture, the first of a batch.
+        It is this one, but with model "auto" a classical one with a shorter window for a mixture
+        with too few frames. With taps "auto" it has the `echo.past_frames` of the mixture, the
+        first of a batch.
         """
         if not self.is_auto:
             return self
@@ -179,11 +179,10 @@ class Separator(nn.Module):
         return chosen
 
     def _fitting(self, x: Tensor) -> "Separator":
-        """What "auto" takes for a mixture's band and length."""
+        """What "auto" takes for a mixture's length."""
         frames = (self.sources or x.shape[-2]) * (1 + self.taps)
-        chosen = self._classical(None) if defaults.is_narrow(x.detach(), self.fs) else self
-        is_long = x.shape[-1] // (chosen.window * self.fs / 4) >= frames
-        return chosen if is_long else self._classical(power_below(4 * x.shape[-1] / frames))
+        is_long = x.shape[-1] // (self.window * self.fs / 4) >= frames
+        return self if is_long else self._classical(power_below(4 * x.shape[-1] / frames))
 
     def referring_to(self, mic: int) -> "Separator":
         """The same separator, with another reference microphone."""
@@ -196,7 +195,7 @@ class Separator(nn.Module):
         """What "auto" takes where the learned model does not fit."""
         if (key := (n_fft, self.device)) not in self._others:
             given = {**(self._given or {}), "n_fft": n_fft, "device": self.device}
-            self._others[key] = Separator(NARROW, **given)
+            self._others[key] = Separator(FITTING, **given)
         return self._others[key]
 
     def forward(self, mix: Array, start: Array | None = None, each: Each | None = None) -> Array:
@@ -227,9 +226,9 @@ class Separator(nn.Module):
         with torch.set_grad_enabled(derives(mix, start, *self.parameters())):
             level = exponent(x)
             at_model = resample(x * level, self.fs, self.model_fs)
-            X = self.stft.forward(at_model)
+            X, seen = self.stft.pair(at_model)
             heard, mic = listen(x, self.sources, self.mic)
-            Z, T, axes, first = self._reduce(X, start, heard)
+            Z, T, axes, first = self._reduce(seen, start, heard)
             given: dict[str, Any] = {"start": first, "taps": self.taps, "delay": self.delay}
             how = (Z, self.model, self.rule, self.iterations)
             if changes is None and each is None:
@@ -243,7 +242,10 @@ class Separator(nn.Module):
                         each(i, self._state(last, X, T, axes, level, mic))
             W = images.scale(last.W, T, axes, X, mic)
             est = images.signals(W, X, self.delay, self.stft, at_model, mic)
-            est = fit_length(resample(est, self.model_fs, self.fs), x.shape[-1]) / level
+            est = fit_length(resample(est, self.model_fs, self.fs), x.shape[-1])
+            if self.fs < self.model_fs:
+                est = images.added_up(est, W, (x * level)[..., mic, :])
+            est = est / level
             silent = (self.sources or x.shape[-2]) - W.shape[-2]  # for microphones left out
             est, W = (nn.functional.pad(y, (0, 0, 0, silent)) for y in (est, W))
         if not torch.isfinite(est).all():
@@ -266,9 +268,9 @@ class Separator(nn.Module):
             return
         x = self.tensor(mix)
         level = exponent(x)
-        X = self.stft.forward(resample(x * level, self.fs, self.model_fs))
+        X, seen = self.stft.pair(resample(x * level, self.fs, self.model_fs))
         heard, mic = listen(x, self.sources, self.mic)
-        Z, T, axes, first = self._reduce(X, None, heard)
+        Z, T, axes, first = self._reduce(seen, None, heard)
         how = (Z, self.model, self.rule, self.iterations, first, self.taps, self.delay)
         for state in auxiva.iterate(*how):
             yield self._state(state, X, T, axes, level, mic)

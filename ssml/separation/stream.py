@@ -39,7 +39,7 @@ class Stream:
     the first 2 s of sound the first output is the reference microphone, and the others are silent.
 
     separator: gives the source model, the rule, the STFT, the reference microphone and the number
-        of sources; its iterations are not read. "auto" is "learned-sdr", and below 16 kHz "gauss".
+        of sources; its iterations are not read. "auto" is "learned", and below 8 kHz "gauss".
         Models with a memory between iterations, such as "nmf", cannot be used.
     latency: the most seconds by which an output may lag behind the input; at least the window of
         the STFT, 0.256 s, and a little more where the separator resamples. Blocks of frames fill

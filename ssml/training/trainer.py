@@ -17,7 +17,7 @@ from ssml.config.sections import VariantParams
 from ssml.data.shards import Batch, ShardReader
 from ssml.files.io import write_bytes
 from ssml.files.progress import progress
-from ssml.iva import auxiva, checkpoint, losses
+from ssml.iva import auxiva, checkpoint, losses, rumble
 from ssml.iva.stft import Stft
 
 from . import unrolled
@@ -49,11 +49,12 @@ class Trainer:
         """`start`: initial weights. Weights that it lacks are initialised at random."""
         self.params, self.seed, self.fs, self.device = params, seed, fs, device
         self.share, self.start = share, start
-        self.stft = Stft(**params.stft.model_dump())
+        low = rumble.lowest(params.above, params.stft.n_fft, fs)
+        self.stft = Stft(**params.stft.model_dump(), low=low)
         self.rule = params.rule
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network = checkpoint.build(params.network, self.stft.bins).to(device)
+            self.network = self._build()
         if start is not None:
             checkpoint.begin(self.network, start)
         self.shared_cost = share.synchronise(_Cost(self))
@@ -66,12 +67,16 @@ class Trainer:
         self.skipped = 0
         self.run: str | None = None  # id of the tracked run that this training belongs to
 
+    def _build(self) -> nn.Module:
+        network = checkpoint.build(self.params.network, self.stft.bins).to(self.device)
+        return rumble.hide(network, self.stft.low)
+
     # --- one step -------------------------------------------------------------------------------
 
     def cost(self, batch: Batch, iterations: Iterations) -> Tensor:
         """Mean permutation-invariant loss of a batch after `iterations`."""
         mix, ref = (torch.from_numpy(audio).to(self.device) for audio in batch)
-        return unrolled.cost(self.params, self.network, self.stft, mix, ref, iterations, self.fs)
+        return unrolled.cost(self.params, self.network, self.stft, mix, ref, iterations)
 
     def learning_rate(self, step: int) -> float:
         """Linear warm-up, then constant; over the second half linear to `decay` times lr."""
@@ -125,7 +130,7 @@ class Trainer:
     @torch.no_grad()
     def validate(self, dev: ShardReader) -> float:
         """Mean SI-SDR in dB on `dev` of the averaged weights, after `VALIDATED` iterations."""
-        network = checkpoint.build(self.params.network, self.stft.bins).to(self.device)
+        network = self._build()
         network.load_state_dict(self.average)
         network.eval()
         scores = []
@@ -134,9 +139,7 @@ class Trainer:
             ref = torch.from_numpy(example.reference(self.params.reference)).to(self.device)
             past = {"taps": self.params.taps, "delay": self.params.delay}
             est = auxiva.separate(mix, network, self.rule, VALIDATED, self.stft, **past)
-            est, ref = (
-                unrolled.above(x, self.params.above, self.stft, self.fs) for x in (est, ref)
-            )
+            est, ref = (x - self.stft.below(x) for x in (est, ref))
             matrix = losses.si_sdr_matrix(est, ref, clamp=50)
             scores.append(-float(losses.pit(-matrix)[0]))
         return float(np.mean(scores))

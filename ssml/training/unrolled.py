@@ -1,6 +1,5 @@
 """The cost of a batch: a separation loss after the iterations that are trained through."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -41,20 +40,19 @@ def cost(
     mix: Tensor,
     ref: Tensor,
     iterations: Iterations,
-    fs: int,
 ) -> Tensor:
     """Mean permutation-invariant loss of mixtures and references, both (B, K, N); a scalar.
 
     `params.middle` times the loss half way through the iterations with a gradient is added, and
-    `params.divergence` times the mean `divergence` of the weights in them. What lies below
-    `params.above` Hz does not count.
+    `params.divergence` times the mean `divergence` of the weights in them. What `stft` takes out of
+    signals does not count.
     """
     X, rule, loss = stft.forward(mix), params.rule, losses.find(params.loss)
     start, past = None, (params.taps, params.delay)
     if iterations.before:
         with torch.no_grad():
             start = auxiva.demix(X, network, rule, iterations.before, False, None, *past).W
-    low = lowest(params.above, stft, fs)
+    low = stft.low
 
     def heard(Y: Tensor) -> Sources:
         Y = Y * (torch.arange(Y.shape[-2], device=Y.device) >= low)[:, None] if low else Y
@@ -78,21 +76,6 @@ def cost(
         given = [U[..., low:, :] for U in weights.given]
         total = total + params.divergence * divergence(given, S[..., low:, :], order)
     return total.mean()
-
-
-def lowest(above: float, stft: Stft, fs: int) -> int:
-    """The first bin at or over `above` Hz."""
-    return math.ceil(above * stft.n_fft / fs)
-
-
-def above(x: Tensor, hertz: float, stft: Stft, fs: int) -> Tensor:
-    """Signals (..., N) without what lies below `hertz`."""
-    low = lowest(hertz, stft, fs)
-    if not low:
-        return x
-    X = stft.forward(x)
-    X[..., :low, :] = 0
-    return stft.inverse(X, x.shape[-1])
 
 
 def divergence(weights: Sequence[Tensor], S: Tensor, order: Tensor) -> Tensor:

@@ -82,8 +82,8 @@ def test_a_key_is_found_by_its_part(capsys):
 
 def test_models_and_doctor(capsys):
     lines = run(capsys, "models")[1].splitlines()
-    assert [line.split()[0] for line in lines[:5]] == [
-        *("laplace", "gauss", "nmf", "learned-coherence", "learned-sdr")
+    assert [line.split()[0] for line in lines[:6]] == [
+        *("laplace", "gauss", "nmf", "learned", "learned-coherence", "learned-sdr")
     ]
     assert tuple(models.CLASSICAL) == CLASSICAL_NAMES
     first, settings = run(capsys, "models", "nmf")[1].splitlines()
@@ -109,11 +109,11 @@ def test_the_best_models_are_those_of_the_results_files(capsys):
         return np.mean([float(row[quantity] or "nan") for row in rows if row["method"] == method])
 
     first = max(classical, key=lambda row: mean(classical, row["method"]))
-    line = next(line for line in out.splitlines() if line.startswith("rates below 16 kHz"))
+    line = next(line for line in out.splitlines() if line.startswith("without training"))
     values = [row["si_sdr"] for row in classical if row["method"] == first["method"]]
     shown = f"{first['model']}, {first['iterations']} iterations of {first['rule']}"
     assert f"{shown}: SI-SDR {', '.join(values)} dB" in line
-    assert first["model"] == defaults.NARROW and defaults.CLASSICAL["gauss"].rule == first["rule"]
+    assert first["model"] == defaults.FITTING and defaults.CLASSICAL["gauss"].rule == first["rule"]
     for what, quantity, digits, scale in SHOWN:
         line = next(line for line in out.splitlines() if line.startswith(what))
         learned = read_table(pretrained.FOLDER / "learned-sdr.csv")

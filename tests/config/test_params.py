@@ -61,7 +61,7 @@ def broken(values, key, value):
         ("scenes.t60", [0.6], "scenes.t60.1"),
         ("train.variants.learned-sdr.lr", "fast", "train.variants.learned-sdr.lr"),
         ("train.variants.learned-sdr.loss", "mse", "train.variants.learned-sdr.loss: .*sdr"),
-        ("train.variants.learned-sdr.start", "x", "start: no 'x' among first, learned-coherence"),
+        ("train.variants.learned-sdr.start", "x", "start: no 'x' among first, learned, learned-c"),
         ("train.variants.learned-sdr.start", "learned-sdr", "'learned-sdr' leads back to it"),
         ("train.train", "trian", "train.train: no 'trian' among dev, test2"),
         ("separate.sets", ["test9"], "separate.sets: no 'test9'"),
