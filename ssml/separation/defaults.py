@@ -10,6 +10,7 @@ AUTO = "auto"  # the name of the choice
 LEARNED = "learned"  # trained on narrow bands too
 LOWEST = 8000  # Hz, the lowest rate of a recording that it is used for
 FITTING = "gauss"  # for lower rates, another window, or few frames
+FRAMES = 4  # for each source and frame that is filtered: with fewer, a learned model diverges
 
 
 class Settings(NamedTuple):

@@ -22,7 +22,7 @@ from ssml.iva.updates import UPDATES
 from . import diagnostics, echo, images
 from .channels import Reduced, reduce_channels
 from .choice import Options, choose, power_below
-from .defaults import AUTO, FITTING, LEARNED, LOWEST
+from .defaults import AUTO, FITTING, FRAMES, LEARNED, LOWEST
 from .inputs import (
     check_channels,
     check_filters,
@@ -180,7 +180,7 @@ class Separator(nn.Module):
 
     def _fitting(self, x: Tensor) -> "Separator":
         """What "auto" takes for a mixture's length."""
-        frames = (self.sources or x.shape[-2]) * (1 + self.taps)
+        frames = FRAMES * (self.sources or x.shape[-2]) * (1 + self.taps)
         is_long = x.shape[-1] // (self.window * self.fs / 4) >= frames
         return self if is_long else self._classical(power_below(4 * x.shape[-1] / frames))
 
