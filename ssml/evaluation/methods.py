@@ -131,7 +131,7 @@ def separate(method: Method, mix: Tensor, ref: Tensor) -> Separated:
     for i, Y in _images(method, X, seen, S):
         if i:
             est = method.stft.inverse(Y, mix.shape[-1])
-            est = auxiva.with_rumble(est, mix[0], method.stft)
+            est = auxiva.with_rumble(est, mix[0], method.stft, method.taps)
         matrix = si_sdr_matrix(est.double(), ref.double())
         order = pit(-torch.nan_to_num(matrix, nan=-1e3))[1]
         curve[i] = matrix[order, torch.arange(len(ref))].tolist()

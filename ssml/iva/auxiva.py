@@ -162,12 +162,15 @@ def separate(
     X, seen = stft.pair(x)
     state = demix(seen, model, rule, iterations, taps=taps, delay=delay)._replace(X=X)
     est = stft.inverse(state.projected_back(mic).Y, x.shape[-1])
-    return with_rumble(est, x[..., mic, :], stft)
+    return with_rumble(est, x[..., mic, :], stft, taps)
 
 
-def with_rumble(est: Tensor, heard: Tensor, stft: Stft) -> Tensor:
-    """Outputs (..., K, N) with what `stft` took out of a microphone's signal (..., N) shared out.
+def with_rumble(est: Tensor, heard: Tensor, stft: Stft, taps: int = 0) -> Tensor:
+    """Outputs (..., K, N) that share what `stft` took out of a microphone's signal (..., N).
 
-    So they add up to that signal as they do without it.
+    Without past frames they add up to that signal, as they do where nothing is taken out.
     """
-    return est + stft.below(heard)[..., None, :] / est.shape[-2] if stft.low else est
+    if not stft.low:
+        return est
+    lost = stft.below(heard) if taps else heard - est.sum(-2)
+    return est + lost[..., None, :] / est.shape[-2]

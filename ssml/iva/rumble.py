@@ -9,6 +9,7 @@ import math
 from functools import lru_cache, partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d
@@ -24,9 +25,9 @@ def lowest(hertz: float, n_fft: int, fs: int) -> int:
 
 
 def hide(network: nn.Module, low: int) -> nn.Module:
-    """Let `network` see no more power (..., F, T) in the first `low` bins than in the next `low`.
+    """Let `network` see the mean power of the next `low` bins in the first `low` of (..., F, T).
 
-    The bound is the mean over those next bins, in each frame. `low` 0 changes nothing.
+    There is only rounding noise where `below` was taken out. `low` 0 changes nothing.
     """
     if low:
         network.register_forward_pre_hook(partial(_hidden, low))
@@ -40,20 +41,22 @@ def below(x: Tensor, low: int, n_fft: int) -> Tensor:
     all that is needed there, and interpolated by the same filter. Both ends go on as their odd
     mirror images.
     """
-    h, half = _filter(low, n_fft)
-    h = h.to(x)
+    taps, half = _filter(low, n_fft)
+    h = torch.tensor(taps, dtype=x.dtype, device=x.device)
     step, length, N = h.shape[0], h.shape[1], x.shape[-1]
     blocks = (N + 2 * half) // step + length + 1
     flat = x.reshape(-1, N)
-    i = torch.arange(blocks * step, device=x.device) - 2 * half
+    # sample i of the longer signal, at row i % step and column i // step: a column is a block
+    rows, columns = torch.arange(step, device=x.device), torch.arange(blocks, device=x.device)
+    i = (rows[:, None] + step * columns).flatten() - 2 * half
     nearest = i.clamp(0, N - 1)
     mirrored = (2 * nearest - i).clamp(0, N - 1)
     longer = 2 * flat.index_select(-1, nearest) - flat.index_select(-1, mirrored)
-    slow = conv1d(longer.unflatten(-1, (blocks, step)).mT, h[None])
-    y = conv1d(slow, step * h.flip(-1)[:, None], padding=length - 1).mT.flatten(-2)
-    # by index: torch.export cannot prove that a slice fits for any length
+    slow = conv1d(longer.unflatten(-1, (step, -1)), h[None])
+    y = conv1d(slow, step * h.flip(-1)[:, None], padding=length - 1).flatten(-2)
     inside = torch.arange(N, device=x.device) + 2 * half
-    return y.index_select(-1, inside).reshape(x.shape)
+    at = inside % step * blocks + inside // step
+    return y.index_select(-1, at).reshape(x.shape)
 
 
 def faded(x: Tensor, low: int, n_fft: int) -> Tensor:
@@ -68,7 +71,7 @@ def faded(x: Tensor, low: int, n_fft: int) -> Tensor:
 
 
 @lru_cache
-def _filter(low: int, n_fft: int) -> tuple[Tensor, int]:
+def _filter(low: int, n_fft: int) -> tuple[np.ndarray, int]:
     """The low-pass, and its middle. Column q of it is what meets block q of a signal.
 
     A block has as many samples as there are for one of the filter's output.
@@ -77,18 +80,14 @@ def _filter(low: int, n_fft: int) -> tuple[Tensor, int]:
     # Kaiser's design, as in scipy.signal, whose import would take longer than a separation
     half = math.ceil((ATTENUATION - 7.95) / (4.57 * math.pi * FADE * edge) / 2)
     beta = 0.1102 * (ATTENUATION - 8.7)
-    wide = {"dtype": torch.float64}
-    t = torch.arange(-half, half + 1, **wide)
-    h = torch.kaiser_window(len(t), periodic=False, beta=beta, **wide)
-    h = h * torch.sinc((2 - FADE) * edge * t)
+    h = np.kaiser(2 * half + 1, beta) * np.sinc((2 - FADE) * edge * np.arange(-half, half + 1))
     step = max(1, 2 ** math.floor(math.log2(0.45 / edge)))
-    padded = torch.zeros(math.ceil(len(h) / step) * step, **wide)
-    padded[: len(h)] = h / h.sum()
-    return padded.unflatten(0, (-1, step)).mT.contiguous(), half
+    padded = np.pad(h / h.sum(), (0, -len(h) % step))
+    return np.ascontiguousarray(padded.reshape(-1, step).T), half
 
 
 def _hidden(low: int, network: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
     power, *rest = given
-    hidden, others = power[..., :low, :], power[..., low:, :]
-    bound = others[..., :low, :].mean(-2, keepdim=True)
-    return torch.cat([torch.minimum(hidden, bound), others], -2), *rest
+    others = power[..., low:, :]
+    mean = others[..., :low, :].mean(-2, keepdim=True)
+    return torch.cat([mean.expand_as(power[..., :low, :]), others], -2), *rest

@@ -14,7 +14,8 @@ from . import rumble
 class Stft:
     """Frames of `n_fft` samples every `hop` samples, Hann window, centred.
 
-    `forward` takes what is below the bin `low` out of a signal first.
+    `forward` takes what is below the bin `low` out of a signal first. In the bins `empty` nothing
+    is left but rounding noise, and `inverse` leaves them out.
     """
 
     n_fft: int = 2048
@@ -35,6 +36,11 @@ class Stft:
     @property
     def bins(self) -> int:
         return self.n_fft // 2 + 1
+
+    @property
+    def empty(self) -> int:
+        """How many bins, the lowest, hold nothing that is heard."""
+        return int((1 - rumble.FADE) * self.low)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., N) real -> (..., F, T) complex; short signals are padded with zeros to a frame."""
@@ -62,6 +68,8 @@ class Stft:
     def inverse(self, X: Tensor, length: int) -> Tensor:
         """(..., F, T) complex -> (..., length) real."""
         flat = X.reshape(-1, *X.shape[-2:])
+        if self.empty:
+            flat = torch.nn.functional.pad(flat[:, self.empty :], (0, 0, self.empty, 0))
         window = torch.hann_window(self.n_fft, dtype=X.real.dtype, device=X.device)
         x = torch.istft(flat, self.n_fft, self.hop, window=window, length=length)
         return x.reshape(*X.shape[:-2], length)

@@ -56,6 +56,7 @@ class Graph(nn.Module):
         # each bin but the first and the last stands for its mirror image too
         twice = torch.full((bins, 1), 2 / n_fft)
         twice[0] = twice[-1] = 1 / n_fft
+        twice[: self.stft.empty] = 0
         frames = torch.cat([Y.re * twice, Y.im * twice], -2)
         y = nn.functional.conv_transpose1d(frames, self.basis, stride=hop)
         window = torch.hann_window(n_fft).square()[None, None]
