@@ -47,8 +47,13 @@ def complain(message: str, kind: str = "error") -> None:
     print(f"{kind}: {printable(' '.join(message.split()))}", file=sys.stderr)
 
 
-def repeated(options: dict[str, Any], align: bool) -> tuple[str, ...]:
-    """The options that were given, as the command takes them."""
-    given = {name: value for name, value in options.items() if value is not None}
-    words = [word for name, value in given.items() for word in (option(name), str(value))]
-    return (*words, *(["--align"] if align else []))
+def repeated(options: dict[str, Any]) -> tuple[str, ...]:
+    """The options that were given, as the command takes them: a flag is True, a list is several."""
+    words: list[str] = []
+    for name, value in options.items():
+        if value is True:
+            words.append(option(name))
+        elif value is not None and value is not False:
+            for one in value if isinstance(value, list) else [value]:
+                words += [option(name), str(one)]
+    return tuple(words)

@@ -140,8 +140,9 @@ def separate(
         repeated(
             {"model": None if model == "auto" else model, **options}
             | {"reduce": None if reduce == names.PCA else reduce}
-            | {"mic": mic, "channels": channels, "block": block},
-            align,
+            | {"mic": mic, "channels": channels, "block": block, "own": own_modules}
+            | {"format": None if format == "wav" else format}
+            | {"device": None if device == "auto" else device, "align": align, "page": page},
         ),
     )
     if join and len({*inputs}) < len(inputs):

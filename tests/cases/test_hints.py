@@ -51,6 +51,10 @@ def test_fewer_talkers_than_microphones_name_sources(capsys):
     mix = speechlike(2, 4, seconds=6, noise=1e-4)[0]
     first, *_ = hinted(capsys, mix)
     assert re.search(AGAIN + "--sources 2$", first)
+    given = ["--format", "flac", "--device", "cpu", "--mic", 2, "--page"]
+    first, *_ = hinted(capsys, mix, *given)
+    for option in ("--format flac", "--device cpu", "--mic 2", "--page", "--model gauss"):
+        assert first.count(f" {option} ") == 1
 
 
 def test_few_frames_for_a_microphone(capsys):
