@@ -108,6 +108,9 @@ def test_what_is_done_is_skipped_and_the_rest_is_not(capsys):
     assert code == 0 and said["skipped"] == ["a.wav"] and said["done"][0]["input"] == "b.wav"
     np.testing.assert_array_equal(read("out/a-1.wav"), before)
     assert "a.wav: skipped" in run(capsys, *words)[1] and len(listed("out")) == 4
+    record("c.wav")
+    _, _, err = run(capsys, "separate", "c.wav", *words[1:], "--page")
+    assert "note: --page: without the 2 recordings that were skipped" in err
 
 
 def test_a_block_is_as_long_as_memory_allows():
