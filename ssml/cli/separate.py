@@ -167,7 +167,9 @@ def separate(
     if page and batch.done:
         batch.write_page(lambda: pages.write(out, batch.done))
         if batch.skipped:
-            complain(f"--page: without the {len(batch.skipped)} recordings that were skipped", "note")
+            complain(
+                f"--page: without the {len(batch.skipped)} recordings that were skipped", "note"
+            )
     if len(batch.mono) > 1:
         words = shlex.join([*batch.mono, str(out)])
         complain(f"is each a microphone's? ssml separate --join {words}", "hint")

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn.functional import conv1d
 
 FADE = 0.25  # of the lowest frequency that is heard, over which the filter fades
-ENDS = 8  # periods of that frequency, over which the ends of a signal fade
+HIGHEST = 15 / 16  # of that frequency, of the waves at the ends
+LOADING = 1e-4  # power of what they do not explain, over theirs
 ATTENUATION = 70.0  # dB
 
 
@@ -37,9 +38,27 @@ def hide(network: nn.Module, low: int) -> nn.Module:
 def below(x: Tensor, low: int, n_fft: int) -> Tensor:
     """What signals (..., N) hold below the bin `low` of an FFT of `n_fft`.
 
-    A low-pass of linear phase, without delay. It is sampled at a fraction of the rate, which is
-    all that is needed there, and interpolated by the same filter. Both ends go on as their odd
-    mirror images.
+    A low-pass of linear phase, without delay, and at both ends, where it lacks half of what it
+    needs, the sum of low waves that fits best.
+    """
+    y = _filtered(x, low, n_fft)
+    N = x.shape[-1]
+    if n_fft > N:
+        return y
+    waves, fit, share = (torch.tensor(a, dtype=x.dtype, device=x.device) for a in _ends(low, n_fft))
+    first = torch.arange(n_fft // 2, device=x.device)
+    for order in (first, N - 1 - first):  # by index: see `_filtered`
+        part, known = (z.index_select(-1, order) for z in (x, y))
+        better = share * (part @ fit.mT @ waves.mT - known)
+        y = y.index_add(-1, order, better)
+    return y
+
+
+def _filtered(x: Tensor, low: int, n_fft: int) -> Tensor:
+    """The low-pass alone, for signals that go on as their odd mirror images.
+
+    It is sampled at a fraction of the rate, which is all that is needed there, and interpolated by
+    the same filter.
     """
     taps, half = _filter(low, n_fft)
     h = torch.tensor(taps, dtype=x.dtype, device=x.device)
@@ -54,20 +73,10 @@ def below(x: Tensor, low: int, n_fft: int) -> Tensor:
     longer = 2 * flat.index_select(-1, nearest) - flat.index_select(-1, mirrored)
     slow = conv1d(longer.unflatten(-1, (step, -1)), h[None])
     y = conv1d(slow, step * h.flip(-1)[:, None], padding=length - 1).flatten(-2)
+    # by index: torch.export cannot prove that a slice fits for any length
     inside = torch.arange(N, device=x.device) + 2 * half
     at = inside % step * blocks + inside // step
     return y.index_select(-1, at).reshape(x.shape)
-
-
-def faded(x: Tensor, low: int, n_fft: int) -> Tensor:
-    """Signals (..., N) that come and go over 8 periods of the bin `low`, at most an eighth of N.
-
-    So near the ends `below` has little to tell rumble from speech by.
-    """
-    t = torch.arange(x.shape[-1], device=x.device, dtype=x.dtype) + 0.5
-    left = torch.minimum(t, t.flip(0))
-    length = (left.max() / 4).clamp(max=ENDS * n_fft / low)
-    return x * (0.5 - 0.5 * torch.cos(torch.pi * (left / length).clamp(max=1)))
 
 
 @lru_cache
@@ -84,6 +93,17 @@ def _filter(low: int, n_fft: int) -> tuple[np.ndarray, int]:
     step = max(1, 2 ** math.floor(math.log2(0.45 / edge)))
     padded = np.pad(h / h.sum(), (0, -len(h) % step))
     return np.ascontiguousarray(padded.reshape(-1, step).T), half
+
+
+@lru_cache
+def _ends(low: int, n_fft: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For the first n_fft / 2 samples: waves, what fits them to a signal, and their share there."""
+    n = n_fft // 2
+    turns = 2 * np.pi * np.arange(0, HIGHEST * low, 0.5) / n_fft * np.arange(n)[:, None]
+    waves = np.concatenate([np.cos(turns), np.sin(turns[:, 1:])], 1)
+    gram = waves.T @ waves + LOADING * n * np.eye(waves.shape[1])
+    share = np.clip((0.625 - np.arange(n) / n) / 0.3125, 0, 1)
+    return waves, np.linalg.solve(gram, waves.T), share
 
 
 def _hidden(low: int, network: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
