@@ -122,9 +122,10 @@ def write_results(params: Params, variant: str, folder: Path) -> Path:
 
     found = {name for name, method in params.separate.methods.items() if uses_it(method)}
     heard_by = params.transcribe.options.get("model", "")
+    recogniser = f"{params.transcribe.recogniser} {heard_by}".strip()
     of = {
         "corpus": params.corpus.source,
-        "recogniser": f"{params.transcribe.recogniser} {heard_by}".strip(),
+        "recogniser": recogniser if params.transcribe.mixtures else "",
     }
     rows = [of | row for row in io.read_table(layout.SUMMARY) if row["method"] in found]
     if not rows:

@@ -48,7 +48,8 @@ def lines() -> list[str]:
     classical = _classical()
     mixture = next(one for one in classical if not one.model)
     classical = [one for one in classical if one.model]
-    learned = [one for one in _learned() if one.tested_on == mixture.tested_on]
+    sets = [name for name, _ in mixture.tested_on]
+    learned = [one for one in _learned(sets) if one.tested_on == mixture.tested_on]
     if not learned:
         return []
     about = learned[0].rows[0]
@@ -59,19 +60,20 @@ def lines() -> list[str]:
     return [
         f"best with {talkers} talkers of {about['corpus']}, means over mixtures:",
         f"{'for the signal':20} {signal.name}: {signal.decibels()}",
-        f"{'for the words':20} {words.name}: {words.percent()} by {about['recogniser']}",
+        f"{'for the words':20} {words.name}: {words.percent()} by {words.rows[0]['recogniser']}",
         f"{'without training':20} {low.name}: {low.decibels()}",
         f"{'unprocessed':20} {mixture.decibels()}, {mixture.percent()}",
     ]
 
 
-def _learned() -> list[Tested]:
-    """The shipped models that were tested, by the rule of their cards."""
+def _learned(sets: Sequence[str]) -> list[Tested]:
+    """The shipped models that were tested on the sets, by the rule of their cards."""
     found = []
     for name in pretrained.names():
         card, table = (pretrained.FOLDER / f"{name}.{kind}" for kind in ("json", "csv"))
         if table.is_file() and (given := read_json(card).get("separate")):
-            found += _tested([row for row in read_table(table) if row["rule"] == given["rule"]])
+            rows = [row for row in read_table(table) if row["rule"] == given["rule"]]
+            found += _tested([row for row in rows if row["set"] in sets])
     return found
 
 

@@ -102,7 +102,7 @@ class Published:
             return self._pivot(TITLES[quantity], cells)
         quantity = _known(quantity, rows)
         (found,) = [p for p in tables.pivots(rows) if p.title == TITLES[quantity]]
-        head = [found.title, *(f"{k} talkers" for _, k in found.sets)]
+        head = [found.title, *(_talkers(test_set) for test_set, _ in found.sets)]
         body = [
             [f"`{method}`", *(f"**{text}**" if best else text for text, best in cells)]
             for method, cells in found.rows

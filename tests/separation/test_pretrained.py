@@ -20,7 +20,6 @@ from ssml.files.errors import UserError
 from ssml.files.io import read_table, write_table
 from ssml.iva import checkpoint
 from ssml.iva.losses import pit, si_sdr_matrix
-from ssml.separation.defaults import LEARNED
 from ssml.separation.separator import Separator, separate
 from tests.conftest import ROOT, speechlike
 
@@ -175,16 +174,16 @@ def test_what_is_shipped_is_whole():
         card = checkpoint.load(pretrained.path(name)).card
         assert card["speakers"] and card["budget"] and card["command"] and card["limits"]
         assert card["fs"] == 16000 and card["separate"].keys() == ship.SEPARATE.keys()
-        if name == LEARNED:  # was not in the study yet
-            continue
         reached = read_table(pretrained.FOLDER / f"{name}.csv")
         assert {row["n_src"] for row in reached} == {"2", "3", "4"}
-        assert all(int(row["mixtures"]) >= 200 and row["failures"] == "0" for row in reached)
+        for row in reached:
+            least = 200 if row["set"].startswith("test") else 40
+            assert int(row["mixtures"]) >= least and row["failures"] == "0"
 
 
 @pytest.mark.parametrize(
     ("name", "si_sdr"),
-    [("learned", 14.28), ("learned-sdr", 13.82), ("learned-coherence", 13.13), ("laplace", -0.95)],
+    [("learned", 14.54), ("learned-sdr", 14.23), ("learned-coherence", 13.25), ("laplace", -0.95)],
 )
 def test_si_sdr_of_the_shipped_on_a_real_mixture(real_mixture, name, si_sdr):
     mix, ref = real_mixture
