@@ -64,7 +64,7 @@ def test_seeds(finished, monkeypatch, tmp_path):
     write_json(tmp_path / "7/time.json", {"wall": 120.0, "processor": 200.0})
     seeds.main()
     (row,) = read_table(tmp_path / "t.csv")
-    assert row["seed"] == "7" and row["minutes on two cores"] == "2"
+    assert row["seed"] == "7" and row["minutes on two cores"] == "2.0"
     assert {row[f"claim {n}"] for n in range(1, 5)} <= {"shown", "open", "refuted"}
     gain = row["over the best classical method, test2"]
     assert " dB [" in gain and gain.endswith("]")
