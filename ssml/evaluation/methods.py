@@ -99,10 +99,10 @@ def iterations_to_measure(iterations: int) -> set[int]:
     return {0, iterations} | {i for i in MEASURED if i < iterations}
 
 
-def _images(method: Method, X: Tensor, S: Tensor) -> Iterator[tuple[int, Tensor]]:
+def _images(method: Method, X: Tensor, seen: Tensor, S: Tensor) -> Iterator[tuple[int, Tensor]]:
     """Yield iteration and outputs (K, F, T), for `iterations_to_measure`; iteration 0 gives X.
 
-    Of a peer, the last alone.
+    Of a peer, the last alone. seen: the mixture by which filters are found, see `Stft.pair`.
     """
     if method.model == "least-squares":
         past = demixing.with_past(X, method.taps, method.delay)
@@ -114,9 +114,9 @@ def _images(method: Method, X: Tensor, S: Tensor) -> Iterator[tuple[int, Tensor]
     model = bounds.TrueSource(S) if isinstance(method.model, str) else method.model
     chosen = iterations_to_measure(method.iterations)
     how = model, method.rule, method.iterations, None, method.taps, method.delay
-    for i, state in enumerate(auxiva.iterate(X, *how)):
+    for i, state in enumerate(auxiva.iterate(seen, *how)):
         if i in chosen:
-            yield i, state.projected_back().Y
+            yield i, state._replace(X=X).projected_back().Y
 
 
 @torch.no_grad()
@@ -127,8 +127,8 @@ def separate(method: Method, mix: Tensor, ref: Tensor) -> Separated:
     # before the first iteration every output is the mixture, at the reference microphone
     curve, est, order = {}, mix[:1].expand_as(mix), torch.arange(len(ref))
     # torch's STFT is not contiguous: each measured iteration would copy every bin
-    X, S = (method.stft.forward(audio).contiguous() for audio in (mix, ref))
-    for i, Y in _images(method, X, S):
+    X, seen, S = (Z.contiguous() for Z in (*method.stft.pair(mix), method.stft.forward(ref)))
+    for i, Y in _images(method, X, seen, S):
         if i:
             est = method.stft.inverse(Y, mix.shape[-1])
             est = auxiva.with_rumble(est, mix[0], method.stft, method.taps)

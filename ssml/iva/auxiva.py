@@ -159,7 +159,8 @@ def separate(
     delay: int = demixing.DELAY,
 ) -> Tensor:
     """Separate mixtures (..., M, N) real into the images at `mic` of their sources, (..., K, N)."""
-    state = demix(stft.forward(x), model, rule, iterations, taps=taps, delay=delay)
+    X, seen = stft.pair(x)
+    state = demix(seen, model, rule, iterations, taps=taps, delay=delay)._replace(X=X)
     est = stft.inverse(state.projected_back(mic).Y, x.shape[-1])
     return with_rumble(est, x[..., mic, :], stft, taps)
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv1d
 
 FADE = 0.25  # of the lowest frequency that is heard, over which the filter fades
+ENDS = 2  # periods of that frequency, over which the ends of a signal fade
 HIGHEST = 15 / 16  # of that frequency, of the waves at the ends
 LOADING = 1e-4  # power of what they do not explain, over theirs
 ATTENUATION = 70.0  # dB
@@ -77,6 +78,18 @@ def _filtered(x: Tensor, low: int, n_fft: int) -> Tensor:
     inside = torch.arange(N, device=x.device) + 2 * half
     at = inside % step * blocks + inside // step
     return y.index_select(-1, at).reshape(x.shape)
+
+
+def faded(x: Tensor, low: int, n_fft: int) -> Tensor:
+    """Signals (..., N) that come and go over 2 periods of the bin `low`, at most an eighth of N.
+
+    A recording that begins or ends in the middle of a sound sounds in every bin there. Where the
+    rest of a bin is empty, as above a narrow band, that would decide its filters.
+    """
+    t = torch.arange(x.shape[-1], device=x.device, dtype=x.dtype) + 0.5
+    left = torch.minimum(t, t.flip(0))
+    length = (left.max() / 4).clamp(max=ENDS * n_fft / low)
+    return x * (0.5 - 0.5 * torch.cos(torch.pi * (left / length).clamp(max=1)))
 
 
 @lru_cache

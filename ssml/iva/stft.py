@@ -44,7 +44,16 @@ class Stft:
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., N) real -> (..., F, T) complex; short signals are padded with zeros to a frame."""
-        x = x - self.below(x) if self.low else x
+        return self._frames(x - self.below(x) if self.low else x)
+
+    def pair(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """`forward`, and that by which filters are found, whose ends fade if there is a `low`."""
+        if not self.low:
+            return (X := self.forward(x)), X
+        high = x - self.below(x)
+        return self._frames(high), self._frames(rumble.faded(high, self.low, self.n_fft))
+
+    def _frames(self, x: Tensor) -> Tensor:
         flat = torch.nn.functional.pad(x.reshape(-1, x.shape[-1]), (0, self.beyond))
         window = torch.hann_window(self.n_fft, dtype=x.dtype, device=x.device)
         X = torch.stft(

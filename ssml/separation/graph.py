@@ -10,7 +10,7 @@ import functools
 import torch
 from torch import Tensor, nn
 
-from ssml.iva import auxiva, linalg
+from ssml.iva import auxiva, linalg, rumble
 from ssml.iva.stft import Stft
 
 from .graph_rules import RULES
@@ -36,8 +36,11 @@ class Graph(nn.Module):
 
     def forward(self, mix: Tensor) -> Tensor:
         x = mix[0]
-        X = self.analyse(x - self.stft.below(x) if self.stft.low else x)
-        est = self.synthesise(self.demix(X), x.shape[-1])
+        low, n_fft = self.stft.low, self.stft.n_fft
+        high = x - self.stft.below(x) if low else x
+        X = self.analyse(high)
+        seen = self.analyse(rumble.faded(high, low, n_fft)) if low else X
+        est = self.synthesise(self.demix(X, seen), x.shape[-1])
         return auxiva.with_rumble(est, x[0], self.stft)[None]
 
     def analyse(self, x: Tensor) -> Complex:
@@ -63,12 +66,12 @@ class Graph(nn.Module):
         inside = torch.arange(length) + n_fft // 2
         return y[:, 0].index_select(-1, inside) / envelope[:, 0].index_select(-1, inside)
 
-    def demix(self, X: Complex) -> Complex:
-        """The images at the first microphone, (M, F, T) -> (K, F, T)."""
+    def demix(self, X: Complex, seen: Complex) -> Complex:
+        """Images (K, F, T) at the first microphone of X (M, F, T), by filters found on `seen`."""
         tiny = torch.finfo(torch.float32).tiny
-        level = X.power.mean((-3, -2, -1), keepdim=True).sqrt().clamp_min(tiny)
-        L, whiten = self.sphere(X.scaled(1 / level))
-        Z = apply(whiten, X.scaled(1 / level))
+        level = seen.power.mean((-3, -2, -1), keepdim=True).sqrt().clamp_min(tiny)
+        L, whiten = self.sphere(seen.scaled(1 / level))
+        Z = apply(whiten, seen.scaled(1 / level))
         P = outer_products(Z)
         return apply(project_back(self.iterate(L, P).dot(whiten)), X)
 

@@ -226,9 +226,9 @@ class Separator(nn.Module):
         with torch.set_grad_enabled(derives(mix, start, *self.parameters())):
             level = exponent(x)
             at_model = resample(x * level, self.fs, self.model_fs)
-            X = self.stft.forward(at_model)
+            X, seen = self.stft.pair(at_model)
             heard, mic = listen(x, self.sources, self.mic)
-            Z, T, axes, first = self._reduce(X, start, heard)
+            Z, T, axes, first = self._reduce(seen, start, heard)
             given: dict[str, Any] = {"start": first, "taps": self.taps, "delay": self.delay}
             how = (Z, self.model, self.rule, self.iterations)
             if changes is None and each is None:
@@ -268,9 +268,9 @@ class Separator(nn.Module):
             return
         x = self.tensor(mix)
         level = exponent(x)
-        X = self.stft.forward(resample(x * level, self.fs, self.model_fs))
+        X, seen = self.stft.pair(resample(x * level, self.fs, self.model_fs))
         heard, mic = listen(x, self.sources, self.mic)
-        Z, T, axes, first = self._reduce(X, None, heard)
+        Z, T, axes, first = self._reduce(seen, None, heard)
         how = (Z, self.model, self.rule, self.iterations, first, self.taps, self.delay)
         for state in auxiva.iterate(*how):
             yield self._state(state, X, T, axes, level, mic)
