@@ -30,15 +30,15 @@ ORDINARY = (
 
 
 class Project:
-    """A checkout with tiny parameters, and what was run in it."""
+    """A checkout with tiny parameters, and what was run in it by the commands in `programs`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, programs: Path = BIN) -> None:
+        self.folder, self.programs = folder, programs
 
     def environment(self) -> dict[str, str]:
         changed = {
             **os.environ,
-            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "PATH": f"{self.programs}:{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "1",
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }

@@ -1,9 +1,16 @@
 """Snakemake, DVC and git agree: after a cut lock, in an older commit, in a fresh clone."""
 
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
 import pytest
 
 from tests.killing import finish
-from tests.project import Project, copied
+from tests.project import BIN, Project, copied
 
 pytestmark = pytest.mark.slow
 
@@ -41,11 +48,43 @@ def test_an_older_commit_and_its_data_are_settled(project):
     project.assert_settled()
 
 
-def test_a_fresh_clone_with_the_data_has_nothing_to_do(project, tmp_path):
-    project.run("dvc", "remote", "add", "-f", "-d", "here", str(tmp_path / "remote"))
-    project.run("dvc", "push", "-q")
-    project.commit("results")
-    project.run("git", "clone", "-q", str(project.folder), str(tmp_path / "clone"))
-    clone = Project(tmp_path / "clone")
+@pytest.mark.parametrize("python", ["this", "3.11", "3.12", "3.13", "3.14"])
+def test_a_clone_with_the_data_has_nothing_to_do(pushed, tmp_path, python):
+    """Whatever the folder of its environment, and whichever version of Python made the data."""
+    programs = BIN if python == "this" else environment(tmp_path / "environment", python)
+    clone = Project(tmp_path / "clone", programs)
+    subprocess.run(["git", "clone", "-q", str(pushed.folder), str(clone.folder)], check=True)
     clone.run("dvc", "pull", "-q")
     clone.assert_settled()
+
+
+@pytest.fixture(scope="module")
+def pushed(finished, tmp_path_factory):
+    """The finished project, committed, with its data in a remote."""
+    project = copied(finished, tmp_path_factory.mktemp("pushed") / "project")
+    project.run("dvc", "remote", "add", "-f", "-d", "here", str(project.folder.parent / "remote"))
+    project.run("dvc", "push", "-q")
+    project.commit("results")
+    return project
+
+
+def environment(folder: Path, version: str) -> Path:
+    """The commands of a new environment in `folder`, with the packages that this Python has."""
+    python = shutil.which(f"python{version}")
+    packages = sysconfig.get_path("purelib") if sys.version.startswith(version) else ""
+    needs = [str(python), "-c", "import dvc, mlflow, snakemake, torch"]
+    paths = {**os.environ, "PYTHONPATH": packages}
+    if not python or subprocess.run(needs, env=paths, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip(f"needs Python {version} with the project's packages")
+    subprocess.run([python, "-m", "venv", "--without-pip", str(folder)], check=True)
+    its_own = subprocess.check_output(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
+    )
+    site = next(folder.glob("lib/python*/site-packages"))
+    (site / "packages.pth").write_text(packages or its_own)
+    for name, module in (("snakemake", "snakemake.cli"), ("dvc", "dvc.cli")):
+        script = folder / "bin" / name
+        lines = f"#!{folder}/bin/python", f"from {module} import main", "raise SystemExit(main())"
+        script.write_text("\n".join(lines))
+        script.chmod(0o755)
+    return folder / "bin"

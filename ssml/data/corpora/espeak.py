@@ -13,6 +13,7 @@ import ctypes
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ SYNCHRONOUS, NO_EXIT = 2, 0x8000  # no thread, which a fork would lose; errors d
 RATE, PITCH = 1, 3  # of espeak_PARAMETER
 UTF8, CHARACTER = 1, 1
 SEED = 1  # of the noise in breathy and Klatt voices
+LONGEST = 159  # bytes of the path of its data that the library keeps
 
 
 class Engine:
@@ -34,11 +36,22 @@ class Engine:
             ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
         )
         self.callback = kind(self._collect)  # kept: the library holds only its address
-        self.data = espeakng_loader.get_data_path()
-        self.fs = self.library.espeak_Initialize(SYNCHRONOUS, 0, self.data.encode(), NO_EXIT)
+        self.data = self._within_reach(str(espeakng_loader.get_data_path()))
+        self.fs = self.library.espeak_Initialize(SYNCHRONOUS, 0, os.fsencode(self.data), NO_EXIT)
         if self.fs <= 0:
             raise RuntimeError("espeak-ng does not start; reinstall espeakng-loader")
         self.library.espeak_SetSynthCallback(self.callback)
+
+    def _within_reach(self, data: str) -> str:
+        """A path of the folder `data` that is short enough: its own, or a link to it."""
+        if len(os.fsencode(data)) <= LONGEST:
+            return data
+        self.folder = tempfile.TemporaryDirectory(prefix="espeak-")  # kept as long as the engine
+        link = Path(self.folder.name, "data")
+        link.symlink_to(data, target_is_directory=True)
+        if len(os.fsencode(link)) > LONGEST:
+            raise RuntimeError(f"espeak-ng: {link} is too long a path; set TMPDIR to a short one")
+        return str(link)
 
     def _collect(self, samples: Any, count: int, _events: Any) -> int:
         if samples and count > 0:

@@ -1,11 +1,14 @@
 """The embedded corpus, tiny: disjoint, repeatable to the byte, mended where damaged."""
 
+import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
+import venv
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +214,27 @@ def test_an_unknown_voice_is_an_error(language, variant):
     voice = voices.Voice(language, variant, 50, 150)
     with speech.engine() as speaker, pytest.raises(UserError, match=f"no voice {language}\\+"):
         speaker.say(voice, "hello")
+
+
+@pytest.mark.parametrize("length", [100, 300, 1000])
+def test_an_environment_in_a_folder_of_any_length_speaks_the_same(monkeypatch, tmp_path, length):
+    """espeak-ng keeps 159 characters of its data's path."""
+    loader = Path(importlib.import_module("espeakng_loader").__file__).parent
+    folder = tmp_path
+    while (missing := length - len(str(folder)) - 1) > 0:
+        folder /= "x" * min(missing, 200)
+    venv.create(folder, symlinks=True)
+    packages = sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)})
+    Path(packages, "espeakng_loader").symlink_to(loader, target_is_directory=True)
+    voice = voices.Voice("en-us", "f1", 50, 150)
+
+    def said():
+        with speech.engine() as speaker:
+            return speaker.say(voice, "hello")
+
+    expected = said()
+    monkeypatch.setattr(speech.sys, "executable", str(folder / "bin/python"))
+    np.testing.assert_array_equal(said(), expected)
 
 
 def test_an_engine_that_dies_is_an_error(monkeypatch, tmp_path):
