@@ -21,7 +21,8 @@ More microphones than sources are reduced to K channels first, or the rest is a 
 `Separator` is the same to use many times, as a torch module; `Stream` separates audio as it comes,
 and `Blocks` long recordings in bounded memory.
 `demix` and `iterate` are the loop on STFTs that both call. `load("learned-sdr")` gives a trained
-source model and its STFT, by name or path. `si_sdr` and `sdr` compare outputs with known sources.
+source model and its STFT, by name or path. `si_sdr` and `sdr` compare outputs with known sources,
+and `quality` estimates how good outputs are where none are known.
 Arguments and mixtures that cannot be used raise `UserError`.
 """
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from .iva.updates import UPDATES
     from .separation.blocks import Blocks
     from .separation.models import load
+    from .separation.quality import quality
     from .separation.scores import sdr, si_sdr
     from .separation.separator import Separator, separate
     from .separation.stream import Stream
@@ -56,6 +58,7 @@ __all__ = [
     "iterate",
     "load",
     "pit",
+    "quality",
     "sdr",
     "separate",
     "si_sdr",
@@ -75,6 +78,7 @@ _HOMES = {
     "iterate": "iva.auxiva",
     "load": "separation.models",
     "pit": "iva.losses",
+    "quality": "separation.quality",
     "sdr": "separation.scores",
     "separate": "separation.separator",
     "si_sdr": "separation.scores",

@@ -37,9 +37,10 @@ Examples:
     ssml separate --recursive --skip recordings/ out/
     ssml separate --format flac --json "day-*/*.wav" out/ > done.json
 
-Below each recording stand figures that need no reference: the condition number
-of the demixing matrices, a rough T60, and the likeness of the outputs; then at
-most two hints at what may be wrong, the likeliest first, and what to try.
+Below each recording stand figures that need no reference: how good the outputs
+probably are, the condition number of the demixing matrices, a rough T60, and
+the likeness of the outputs; then at most two hints at what may be wrong, the
+likeliest first, and what to try.
 """
 
 Option = typer.Option

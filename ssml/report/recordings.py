@@ -49,7 +49,9 @@ def _recording(one: Mapping[str, Any], folder: Path, notes: Mapping[str, str]) -
         tracks.append(_track(f"Output {k}", path, 0, notes, (place / path.name).as_posix()))
     figures = one["diagnosis"]
     t60 = "unknown" if figures["t60"] is None else f"roughly {figures['t60']:.1f} s"
+    gain = figures["estimated_gain"]
     facts = [
+        ("Quality", gain is not None and f"{figures['quality']}, SI-SDR some {gain:+.0f} dB"),
         ("Source model", one["model"]),
         ("Update rule", f"{one['rule']}, {one['iterations']} iterations"),
         ("Window", f"{1000 * figures['window']:.0f} ms"),
@@ -63,7 +65,7 @@ def _recording(one: Mapping[str, Any], folder: Path, notes: Mapping[str, str]) -
     return {
         "name": (place / Path(one["input"]).name).as_posix(),
         "hints": figures["hints"],
-        "facts": facts,
+        "facts": [(what, value) for what, value in facts if value],
         "tracks": tracks,
         "cut": cut,
         "top": one["fs"] / 2000,

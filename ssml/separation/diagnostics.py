@@ -1,7 +1,4 @@
-"""Figures on a separation that need no reference, and hints at what may have gone wrong.
-
-No figure says how good the outputs are. Each points at a likely cause where they are bad.
-"""
+"""Figures on a separation that need no reference, and hints at what may have gone wrong."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -12,12 +9,13 @@ from torch import Tensor
 
 from ssml.iva.auxiva import Demixing
 
-from . import echo
+from . import echo, quality
 from .hints import hints
 
 SAME = 1 - 1e-5  # correlation of two channels above which they are copies
 EQUAL = 0.998  # correlation of two channels, or of one with the other inverted: nearly copies
 CLIPPED = 1e-4  # share of samples that repeat the one before at the peak level
+SHORTEST = 1.0  # s of a block on whose quality anything is said
 
 
 def record_changes(states: Iterable[Demixing], changes: list[float]) -> Iterator[Demixing]:
@@ -61,6 +59,7 @@ class Watch:
         self._last: list[float] = []  # changes of each block's last iteration
         self._conditions: list[float] = []
         self._likeness: list[float] = []
+        self._gains: list[tuple[float, int]] = []  # dB, and samples that it was estimated on
         self._decays: list[np.ndarray] = []
 
     def __call__(
@@ -81,7 +80,16 @@ class Watch:
         self._last += changes[-1:]
         self._conditions.append(_condition(W[..., : len(block)]))
         self._likeness.append(_likeness(est, self.fs))
+        self._gains += self._gain(block[0], est)
         self._decays.append(echo.decays(block[0], self.fs))
+
+    def _gain(self, mix: np.ndarray, est: np.ndarray) -> list[tuple[float, int]]:
+        """The estimated gain of a block, where it is long enough and two outputs sound."""
+        est = est[est.any(-1)]
+        if len(est) < 2 or est.shape[1] < SHORTEST * self.fs or not mix.any():
+            return []
+        n = est.shape[1]
+        return [(quality.gain(quality.figures(est, mix[-n:], self.fs), len(est)), n)]
 
     def report(
         self,
@@ -102,6 +110,7 @@ class Watch:
             return [[names[i], names[j]] for i, j in np.argwhere(np.triu(found, 1)).tolist()]
 
         energy = np.maximum(self._energy, 1e-30)
+        found = quality.verdict(_mean(self._gains)) if self._gains else None
         figures: dict[str, Any] = {
             "silent": not self._peaks.any(),
             "silent_channels": [names[m] for m in np.flatnonzero(self._peaks == 0).tolist()],
@@ -118,10 +127,17 @@ class Watch:
             "window": self.window,
             "lost_above": self.lost_above,  # Hz
             "likeness": float(np.median(self._likeness)),
+            "quality": found and found.verdict,
+            "estimated_gain": found and round(found.gain, 1),  # dB
             "levels": (10 * np.log10(energy / energy.max())).round(1).tolist(),
         }
         figures |= {"fs": self.fs, "seconds": self._samples / self.fs, **(late or {})}
         return {**figures, "hints": hints(figures, figures["seconds"], command)}
+
+
+def _mean(weighted: Sequence[tuple[float, int]]) -> float:
+    values, weights = zip(*weighted, strict=True)
+    return float(np.average(values, weights=weights))
 
 
 def _condition(W: np.ndarray) -> float:
@@ -148,6 +164,8 @@ def _likeness(est: np.ndarray, fs: int) -> float:
 def sentence(figures: dict[str, Any]) -> str:
     """The figures in one line."""
     t60, words = figures["t60"], [f"condition {figures['condition']:.2g}"]
+    if figures["quality"]:
+        words.insert(0, f"{figures['quality']} (SI-SDR about {figures['estimated_gain']:+.0f} dB)")
     echo = "T60 unknown" if t60 is None else f"T60 roughly {t60:.1f} s"
     words.append(f"{echo} (window {figures['window']:.2g} s)")
     words.append(f"likeness of outputs {figures['likeness']:.2f}")

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from .quality import FAILED, GOOD
+
 MOST = 2  # hints that are given
 STILL = 0.01  # change by the last iteration above which more iterations are worth while
 ALIKE = 0.4  # correlation of envelopes that few pairs of talkers exceed
@@ -84,11 +86,14 @@ def _of_outputs(figures: dict[str, Any]) -> list[Cause]:
         is_one = fewer < 2
         text += "perhaps only one talks" if is_one else f"perhaps only {fewer} talk"
         found.append((text, "" if is_one else f"--sources {fewer}"))
-    elif figures["likeness"] > ALIKE and not one:
+    elif figures["likeness"] > ALIKE and not one and figures.get("quality") != GOOD:
         fewer = f"perhaps fewer than {K} talk" if K > 2 else "perhaps only one talks"
         text = f"the outputs rise and fall together: {fewer}, or they are not separated"
         other = "" if figures.get("model") == "gauss" else "--model gauss"
         found.append((text, "--sources 2" if K > 2 else other))
+    elif figures.get("quality") == FAILED and not one:
+        text = "the outputs are probably still mixed: record longer, or nearer to the talkers"
+        found.append((text, ""))
     if figures["last_change"] is not None and figures["last_change"] > STILL:
         found.append(("the outputs were still changing", "--iterations 100"))
     if figures["condition"] > SINGULAR and not one:
