@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from benchmarks import defaults, seeds, separate, train
+from benchmarks import defaults, quality, seeds, separate, train
 from ssml.config.params import load
 from ssml.files.io import read_table, write_json
 from tests.conftest import ROOT
@@ -53,6 +53,20 @@ def test_defaults(librispeech, monkeypatch, tmp_path):
     assert {(row["model"], row["rule"], row["iterations"]) for row in others} >= {
         ("laplace", "iss", "1"), ("nmf", "ip2", "3"), ("learned-sdr", "iss-6-sweeps", "3")
     }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_quality(librispeech, monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("SSML_LIBRISPEECH", str(librispeech))
+    monkeypatch.setattr("sys.argv", ["quality", "--fit", "1", "--test", "1", "--threads", "1"])
+    monkeypatch.setattr(quality, "TALKERS", (2,))
+    monkeypatch.setattr(quality, "TABLE", tmp_path / "t.csv")
+    monkeypatch.setattr(quality.quality, "COEFFICIENTS", tmp_path / "c.json")
+    quality.main()
+    quality.quality.coefficients.cache_clear()
+    both, _ = read_table(tmp_path / "t.csv")
+    assert (both["talkers"], both["separations"]) == ("2", str(len(quality.METHODS)))
 
 
 @pytest.mark.slow
