@@ -57,3 +57,19 @@ def repeated(options: dict[str, Any]) -> tuple[str, ...]:
             for one in value if isinstance(value, list) else [value]:
                 words += [option(name), str(one)]
     return tuple(words)
+
+
+def summary(one: dict[str, Any]) -> str:
+    """What is printed of a recording that was separated: its line, its figures and its hints."""
+    from ssml.separation import diagnostics
+
+    scaled = f", scaled by {one['gain']:.3g}" if one["gain"] != 1 else ""
+    factor = f"real-time factor {one['real_time_factor']:.2f}"
+    how = f"{one['model']}, {one['rule']}, {one['iterations']} iterations"
+    how += f", {one['taps']} past frames" if one["taps"] else ""
+    told = "".join(f"; {note}" for note in one["notes"])
+    written = " ".join([one["input"], *one["joined"], "->", *one["outputs"]])
+    first = f"{' '.join(written.splitlines())} ({how}, {factor}{scaled}{told})"
+    figures = one["diagnosis"]
+    lines = [first, diagnostics.sentence(figures), *(f"hint: {h}" for h in figures["hints"])]
+    return "\n  ".join(lines)

@@ -15,7 +15,7 @@ from ssml.config import names
 from ssml.files.errors import UserError, install
 
 from . import models, pages
-from .messages import FailedError, complain, number, printable, repeated, with_options
+from .messages import FailedError, complain, number, printable, repeated, summary, with_options
 
 # line ends are shown as they are, but for the first paragraph's
 SEPARATE = """Separate recordings: OUT/<name>-1.wav, OUT/<name>-2.wav ... for each of them.
@@ -205,7 +205,7 @@ class Batch:
             told = f"{path}: skipped, its outputs exist"
         else:
             self.done.append(one)
-            told = _summary(one)
+            told = summary(one)
         if not self._as_json:
             print(printable(told))
 
@@ -287,18 +287,3 @@ def _device(name: str) -> str:
     from ssml.separation.inputs import place_on
 
     return str(checkpoint.device()) if name == "auto" else str(place_on(name).device)
-
-
-def _summary(one: dict[str, Any]) -> str:
-    from ssml.separation import diagnostics
-
-    scaled = f", scaled by {one['gain']:.3g}" if one["gain"] != 1 else ""
-    factor = f"real-time factor {one['real_time_factor']:.2f}"
-    how = f"{one['model']}, {one['rule']}, {one['iterations']} iterations"
-    how += f", {one['taps']} past frames" if one["taps"] else ""
-    told = "".join(f"; {note}" for note in one["notes"])
-    written = " ".join([one["input"], *one["joined"], "->", *one["outputs"]])
-    first = f"{' '.join(written.splitlines())} ({how}, {factor}{scaled}{told})"
-    figures = one["diagnosis"]
-    lines = [first, diagnostics.sentence(figures), *(f"hint: {h}" for h in figures["hints"])]
-    return "\n  ".join(lines)

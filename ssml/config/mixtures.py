@@ -63,7 +63,7 @@ class SetParams(Section):
     mixtures: Count
     """number"""
     length: Literal["min", "max", "random"]
-    """see above"""
+    """min cuts utterances to the shortest, max pads to the longest, random takes a part of each"""
     seconds: PositiveRange
     """s; utterances outside are not used; longer ones are, and cut, but with max"""
     measured: Name | None = None

@@ -172,13 +172,13 @@ def decay(response: np.ndarray, fs: int, name: str) -> Decay | None:
     time, level = (chosen + 0.5) * size / fs, np.log(power[chosen])
     from scipy.optimize import least_squares
 
-    def fitted(parameters: np.ndarray) -> np.ndarray:
+    def level_of(parameters: np.ndarray) -> np.ndarray:
         a, rate, b = parameters
         return np.logaddexp(a - rate * time, b)
 
     start = (level[0] + 30 * time[0], 30.0, level[-3:].mean())
-    found = least_squares(lambda parameters: fitted(parameters) - level, start).x
-    (a, rate, b), course = found, fitted(found)
+    found = least_squares(lambda parameters: level_of(parameters) - level, start).x
+    (a, rate, b), course = found, level_of(found)
     if rate <= 0 or course[0] - course[-1] < FALL * np.log(10) / 10:
         raise UserError(f"{name}: its power does not decay as a room's; replace the file")
     return Decay(float(6 * np.log(10) / rate), float((a - b) / rate))

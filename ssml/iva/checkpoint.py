@@ -66,16 +66,16 @@ def build(args: Mapping[str, Any], bins: int, find: Callable[[str], Any] = own.b
         raise UserError(f"network: {args!r} is no mapping with a name")
     name, rest = args.get("name", ""), {k: v for k, v in args.items() if k != "name"}
     if name in NETWORKS:
-        return _made(NETWORKS[name], bins, rest)
+        return _construct(NETWORKS[name], bins, rest)
     if not own.is_own(name):
         known = ", ".join(sorted(NETWORKS))
         raise UserError(f"network.name: no '{name}' among {known}; an own one is module:Class")
-    network = _made(_own_class(name, find(name)), bins, rest)
+    network = _construct(_own_class(name, find(name)), bins, rest)
     _check_weights(name, network, bins)
     return network
 
 
-def _made(make: Callable[..., nn.Module], bins: int, args: dict[str, Any]) -> nn.Module:
+def _construct(make: Callable[..., nn.Module], bins: int, args: dict[str, Any]) -> nn.Module:
     try:
         return make(bins=bins, **args)
     except (TypeError, ValueError, RuntimeError, MemoryError) as error:

@@ -51,7 +51,7 @@ class Dots(NamedTuple):
     lines: list[Line]
 
     @property
-    def told(self) -> bool:
+    def has_bounds(self) -> bool:
         """Whether some method is told the sources."""
         return any(line.kind == "bound" for line in self.lines)
 

@@ -53,13 +53,13 @@ class Published:
     def render(self, document: str) -> str:
         """`document` with the text between each pair of markers made anew."""
 
-        def made(match: re.Match[str]) -> str:
+        def replace(match: re.Match[str]) -> str:
             kind, name, *arguments = match[2].split()
             if kind not in KINDS:
                 raise UserError(f"marker '{match[2]}': no such kind; one of {', '.join(KINDS)}")
             return f"{match[1]}\n{KINDS[kind](self, name, *arguments)}\n{match[3]}"
 
-        return MARKED.sub(made, document)
+        return MARKED.sub(replace, document)
 
     def read(self, name: str) -> list[Cells]:
         return io.read_table(self.results / f"{name}.csv")

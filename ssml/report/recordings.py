@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import soundfile
 
+from ssml.separation.diagnostics import gain_words
+
 from .players import WIDTH, data_uri, match_level, mp3, picture
 from .templates import environment
 
@@ -49,9 +51,9 @@ def _recording(one: Mapping[str, Any], folder: Path, notes: Mapping[str, str]) -
         tracks.append(_track(f"Output {k}", path, 0, notes, (place / path.name).as_posix()))
     figures = one["diagnosis"]
     t60 = "unknown" if figures["t60"] is None else f"roughly {figures['t60']:.1f} s"
-    gain = figures["estimated_gain"]
+    word = figures["quality"]
     facts = [
-        ("Quality", gain is not None and f"{figures['quality']}, SI-SDR some {gain:+.0f} dB"),
+        ("Quality", word and f"{word}, SI-SDR raised by {gain_words(figures)}"),
         ("Source model", one["model"]),
         ("Update rule", f"{one['rule']}, {one['iterations']} iterations"),
         ("Window", f"{1000 * figures['window']:.0f} ms"),

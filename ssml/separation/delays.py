@@ -67,6 +67,8 @@ def estimate(recording: Recording, reference: int = 0) -> list[Delay | None]:
         gcc = np.fft.irfft(cross[:, : L // decimated + 1], 2 * L // decimated)
         found[:, i] = np.roll(gcc, most, -1)[:, : 2 * most + 1]
     loud = levels > 1e-2 * levels.max()
+    if not loud.any():  # silence has no delays
+        return [None] * M
     return [_line(found[m][loud], starts[loud] / fs, rate) for m in range(M)]
 
 

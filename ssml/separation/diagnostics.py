@@ -15,7 +15,6 @@ from .hints import hints
 SAME = 1 - 1e-5  # correlation of two channels above which they are copies
 EQUAL = 0.998  # correlation of two channels, or of one with the other inverted: nearly copies
 CLIPPED = 1e-4  # share of samples that repeat the one before at the peak level
-SHORTEST = 1.0  # s of a block on whose quality anything is said
 
 
 def record_changes(states: Iterable[Demixing], changes: list[float]) -> Iterator[Demixing]:
@@ -49,9 +48,12 @@ def change(before: Tensor, after: Tensor, C: Tensor) -> float:
 class Watch:
     """Collects the figures of `report` block by block, in memory that hardly grows with blocks."""
 
-    def __init__(self, fs: int, window: float, model_fs: int | None = None) -> None:
-        """Rate of the recording in Hz, window of the STFT in s, rate of a trained model in Hz."""
-        self.fs, self.window = fs, window
+    def __init__(self, fs: int, window: float, model_fs: int | None = None, mic: int = 0) -> None:
+        """Rate of the recording in Hz, window of the STFT in s, rate of a trained model in Hz.
+
+        mic: the reference microphone, from 0.
+        """
+        self.fs, self.window, self.mic = fs, window, mic
         self.lost_above = model_fs / 2 if model_fs and model_fs < fs else None
         self.curve: list[float] = []  # of the first block
         self._peaks = self._gram = self._energy = np.zeros(1)
@@ -59,7 +61,7 @@ class Watch:
         self._last: list[float] = []  # changes of each block's last iteration
         self._conditions: list[float] = []
         self._likeness: list[float] = []
-        self._gains: list[tuple[float, int]] = []  # dB, and samples that it was estimated on
+        self._gains: list[tuple[float, float]] = []  # dB, and s that it was estimated on
         self._decays: list[np.ndarray] = []
 
     def __call__(
@@ -72,7 +74,8 @@ class Watch:
         peaks = np.abs(block).max(-1)
         self.curve = self.curve or changes
         self._peaks = np.maximum(self._peaks, peaks)
-        self._gram = self._gram + block.astype(np.float64) @ block.T
+        edges = np.diff(block)  # without DC and hum, in which channels may be equal
+        self._gram = self._gram + edges.astype(np.float64) @ edges.T
         self._energy = self._energy + np.square(est, dtype=np.float64).sum(-1)
         still = np.abs(block[:, 1:]) > 0.999 * peaks[:, None]
         still &= (np.diff(block) == 0) & (peaks[:, None] > 2e-3)
@@ -80,16 +83,17 @@ class Watch:
         self._last += changes[-1:]
         self._conditions.append(_condition(W[..., : len(block)]))
         self._likeness.append(_likeness(est, self.fs))
-        self._gains += self._gain(block[0], est)
+        self._gains += self._gain(block[self.mic], est)
         self._decays.append(echo.decays(block[0], self.fs))
 
-    def _gain(self, mix: np.ndarray, est: np.ndarray) -> list[tuple[float, int]]:
-        """The estimated gain of a block, where it is long enough and two outputs sound."""
+    def _gain(self, mix: np.ndarray, est: np.ndarray) -> list[tuple[float, float]]:
+        """The estimated gain of a block, where there is sound enough and two outputs sound."""
         est = est[est.any(-1)]
-        if len(est) < 2 or est.shape[1] < SHORTEST * self.fs or not mix.any():
+        if len(est) < 2 or self.fs < quality.SLOWEST or not mix.any():
             return []
-        n = est.shape[1]
-        return [(quality.gain(quality.figures(est, mix[-n:], self.fs), len(est)), n)]
+        found = quality.figures(est, mix[-est.shape[1] :], self.fs)
+        is_long = found.seconds >= quality.SHORTEST
+        return [(quality.gain(found, len(est)), found.seconds)] if is_long else []
 
     def report(
         self,
@@ -110,7 +114,8 @@ class Watch:
             return [[names[i], names[j]] for i, j in np.argwhere(np.triu(found, 1)).tolist()]
 
         energy = np.maximum(self._energy, 1e-30)
-        found = quality.verdict(_mean(self._gains)) if self._gains else None
+        one = (np.abs(correlation[np.triu_indices(len(level), 1)]) > EQUAL).any()
+        found = quality.verdict(_mean(self._gains)) if self._gains and not one else None
         figures: dict[str, Any] = {
             "silent": not self._peaks.any(),
             "silent_channels": [names[m] for m in np.flatnonzero(self._peaks == 0).tolist()],
@@ -135,7 +140,7 @@ class Watch:
         return {**figures, "hints": hints(figures, figures["seconds"], command)}
 
 
-def _mean(weighted: Sequence[tuple[float, int]]) -> float:
+def _mean(weighted: Sequence[tuple[float, float]]) -> float:
     values, weights = zip(*weighted, strict=True)
     return float(np.average(values, weights=weights))
 
@@ -165,8 +170,16 @@ def sentence(figures: dict[str, Any]) -> str:
     """The figures in one line."""
     t60, words = figures["t60"], [f"condition {figures['condition']:.2g}"]
     if figures["quality"]:
-        words.insert(0, f"{figures['quality']} (SI-SDR about {figures['estimated_gain']:+.0f} dB)")
+        words.insert(0, f"{figures['quality']} (SI-SDR raised by {gain_words(figures)})")
     echo = "T60 unknown" if t60 is None else f"T60 roughly {t60:.1f} s"
     words.append(f"{echo} (window {figures['window']:.2g} s)")
     words.append(f"likeness of outputs {figures['likeness']:.2f}")
     return ", ".join(words)
+
+
+def gain_words(figures: dict[str, Any]) -> str:
+    """The estimated gain, in words."""
+    gain = figures["estimated_gain"]
+    if gain <= quality.RANGE[0]:
+        return "nothing"
+    return f"about {round(gain)} dB" + " or more" * (gain >= quality.RANGE[1])

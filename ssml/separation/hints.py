@@ -1,5 +1,6 @@
 """What may have gone wrong in a separation, the likeliest cause first, and the command to try."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,8 +29,16 @@ def hints(
     if figures["silent"]:
         return ["the recording is silent"]
     causes = [*_of_channels(figures), *_of_recording(figures, seconds), *_of_outputs(figures)]
-    told = [f"{text}; {command} {option}" if option else text for text, option in causes]
-    return told[:MOST]
+    return [
+        f"{text}; {_with(command, option)}" if option else text for text, option in causes[:MOST]
+    ]
+
+
+def _with(command: str, options: str) -> str:
+    """The command with the options, in place of those of the same name that it has."""
+    for option in re.findall(r"--[\w-]+", options):
+        command = re.sub(rf" {option} (?!--)\S+|(?= {option}(?: |$)) {option}", "", command)
+    return f"{command} {options}"
 
 
 Cause = tuple[str, str]  # what is wrong, and the options that may mend it
@@ -93,7 +102,8 @@ def _of_outputs(figures: dict[str, Any]) -> list[Cause]:
         found.append((text, "--sources 2" if K > 2 else other))
     elif figures.get("quality") == FAILED and not one:
         text = "the outputs are probably still mixed: record longer, or nearer to the talkers"
-        found.append((text, ""))
+        text += f"; if fewer than {K} talk, say how many" if K > 2 else ""
+        found.append((text, "--sources 2" if K > 2 else ""))
     if figures["last_change"] is not None and figures["last_change"] > STILL:
         found.append(("the outputs were still changing", "--iterations 100"))
     if figures["condition"] > SINGULAR and not one:

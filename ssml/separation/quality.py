@@ -12,55 +12,92 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ssml.files.errors import UserError
 from ssml.iva.stft import Stft
 
 from .choice import nearest_power
+from .inputs import check_integer
 
 COEFFICIENTS = Path(__file__).with_suffix(".json")
 WINDOW = 0.064  # s
 LOWEST, HIGHEST = 150.0, 7000.0  # Hz
+SLOWEST = 4000  # Hz, lowest sampling rate
 BANDS = 12  # in which envelopes are compared, of equal width on a logarithmic scale
 FLOOR = 1e-4  # of an output's mean power
+QUIET = 1e-2  # power of a frame against the loudest twentieth's, below which it says nothing
+SHORTEST = 2.0  # s of frames that are not quiet, below which estimates are wrong by 6 dB
+FAINT = 1e-3  # power of an output against the loudest: it holds no talker
+RANGE = (-2.0, 12.0)  # dB of gain that are told apart
+WORDS = FAILED, DOUBTFUL, GOOD = "failed", "doubtful", "probably good"
 FIGURES = (
     *("weaker", "log_weaker", "sparsity", "sparser"),
     *("likeness_of_bands", "likeness_of_bins"),
 )
-WORDS = FAILED, DOUBTFUL, GOOD = "failed", "doubtful", "probably good"
 TINY = 1e-30
 
 
 class Quality(NamedTuple):
     """What is thought of a separation."""
 
-    gain: float  # dB, by which the SI-SDR rose, a mean over the sources
+    gain: float  # dB, by which the SI-SDR rose, a mean over the sources, within `RANGE`
     verdict: str  # of `WORDS`
 
 
-def quality(est: np.ndarray, mix: np.ndarray, fs: int) -> Quality:
+class Figures(NamedTuple):
+    """What the estimate rests on."""
+
+    values: dict[str, float]  # of `FIGURES`
+    seconds: float  # of sound
+    has_faint: bool  # an output with next to nothing in it
+
+
+def quality(est: Any, mix: Any, fs: int) -> Quality:
     """The estimated gain in SI-SDR of outputs est (K, N) over the microphone's signal mix (N,).
 
-    At fs Hz, of real or simulated talkers; see docs/evaluation.md for its errors. Raises
-    `UserError` for other shapes, and for less than two outputs.
+    NumPy or torch, floating point, at fs Hz: speech of as many talkers as outputs. It means nothing
+    for other sounds; see docs/evaluation.md for its errors. Raises `UserError` for other shapes,
+    fewer than two outputs, silence, samples that are not finite, and less than 2 s of sound.
     """
-    if est.ndim != 2 or len(est) < 2 or mix.shape != est.shape[1:]:
+    e, x = _array("est", est), _array("mix", mix)
+    if e.ndim != 2 or len(e) < 2 or x.shape != e.shape[1:]:
         raise UserError(
-            f"est {est.shape}, mix {mix.shape}: give (sources, samples) and (samples,), two or more"
+            f"est {e.shape}, mix {x.shape}: give (sources, samples) and (samples,), two or more"
         )
-    return verdict(gain(figures(est, mix, fs), len(est)))
+    for name, signals in (("mix", x[None]), ("est", e)):
+        if not signals.any(-1).all():
+            raise UserError(f"{name}: a signal is silent")
+    found = figures(e, x, check_integer("fs", fs, SLOWEST))
+    if found.seconds < SHORTEST:
+        raise UserError(f"mix: {found.seconds:.1f} s of sound; an estimate needs {SHORTEST:g} s")
+    return verdict(gain(found, len(e)))
+
+
+def _array(name: str, x: Any) -> np.ndarray:
+    if isinstance(x, Tensor):
+        x = x.detach().cpu().numpy()
+    if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
+        kind = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
+        raise UserError(f"{name}: {kind}; give floating-point samples, NumPy or torch")
+    if not np.isfinite(x).all():
+        raise UserError(f"{name}: holds samples that are not finite (NaN or infinite)")
+    return x
 
 
 def verdict(gain: float) -> Quality:
     """The estimate, and its word."""
-    return Quality(gain, WORDS[int(np.searchsorted(coefficients()["limits"], gain))])
+    return Quality(gain, WORDS[int(np.searchsorted(coefficients()["limits"], gain, "right"))])
 
 
-def gain(found: dict[str, float], K: int) -> float:
+def gain(found: Figures, K: int) -> float:
     """The gain in dB that the `figures` of K outputs suggest."""
+    if found.has_faint:
+        return RANGE[0]
     known = coefficients()
     place = min(K, 2 + len(known["intercepts"]) - 1) - 2
-    return known["intercepts"][place] + sum(known["slopes"][key] * found[key] for key in FIGURES)
+    slopes = (known["slopes"][key] * found.values[key] for key in FIGURES)
+    return float(np.clip(known["intercepts"][place] + sum(slopes), *RANGE))
 
 
 @cache
@@ -69,9 +106,21 @@ def coefficients() -> dict[str, Any]:
     return json.loads(COEFFICIENTS.read_text())
 
 
-def figures(est: np.ndarray, mix: np.ndarray, fs: int) -> dict[str, float]:
-    """The `FIGURES` of outputs est (K, N) and the microphone's signal mix (N,)."""
-    P = _powers(np.concatenate([est, mix[None]]), fs)
+def figures(est: np.ndarray, mix: np.ndarray, fs: int) -> Figures:
+    """The figures of outputs est (K, N) and the microphone's signal mix (N,), in its loud frames.
+
+    At 4 kHz or more.
+    """
+    n_fft = nearest_power(WINDOW * fs)
+    P = _powers(np.concatenate([est, mix[None]]), fs, n_fft)
+    of_frame = P[-1].sum(0)
+    P = P[..., of_frame > QUIET * np.quantile(of_frame, 0.95)]
+    seconds = P.shape[-1] * (n_fft // 2) / fs
+    if P.shape[-1] < 2:
+        return Figures(dict.fromkeys(FIGURES, 0.0), seconds, True)
+    of_output = P[:-1].mean((1, 2))
+    has_faint = bool(of_output.min() <= FAINT * of_output.max())
+    P = _equal(P)
     L, P, heard = _logarithms(P), P[:-1], P[-1:]
     L, H = L[:-1], L[-1:]
     strongest = P.max(0)
@@ -79,7 +128,7 @@ def figures(est: np.ndarray, mix: np.ndarray, fs: int) -> dict[str, float]:
     share = 1 - strongest.sum() / max(P.sum(), TINY)
     bands = np.stack([part.mean(1) for part in np.split(L, _edges(P.shape[1]), 1)], 1)
     sparsity = _sparsity(P, L)
-    return {
+    values = {
         "weaker": float(weaker.mean()),
         "log_weaker": float(np.log(share + 1e-3)),
         "sparsity": sparsity,
@@ -87,18 +136,23 @@ def figures(est: np.ndarray, mix: np.ndarray, fs: int) -> dict[str, float]:
         "likeness_of_bands": _likeness(bands),
         "likeness_of_bins": _likeness(L),
     }
+    return Figures(values, seconds, has_faint)
 
 
-def _powers(x: np.ndarray, fs: int) -> np.ndarray:
-    """Powers (K + 1, F, T) of outputs and, last, the mixture, all as loud as each other.
-
-    Each bin has one gain: high bins are faint, and tell as much.
-    """
-    n_fft = nearest_power(WINDOW * fs)
-    X = Stft(n_fft, n_fft // 2).forward(torch.from_numpy(np.ascontiguousarray(x, np.float32)))
-    P = X.abs().square().double().numpy()
+def _powers(x: np.ndarray, fs: int, n_fft: int) -> np.ndarray:
+    """Powers (K + 1, F, T) of outputs and, last, the mixture, in the bins that are looked at."""
+    x = x / max(np.abs(x[-1]).max(), TINY)  # any level: float32 holds few
+    X = Stft(n_fft, n_fft // 2).forward(torch.from_numpy(x.astype(np.float32)))
     first = int(np.ceil(LOWEST * n_fft / fs))
-    P = P[:, first : 1 + int(min(HIGHEST, 0.45 * fs) * n_fft / fs)]
+    last = int(min(HIGHEST, 0.45 * fs) * n_fft / fs)
+    return X[:, first : 1 + last].abs().square().double().numpy()
+
+
+def _equal(P: np.ndarray) -> np.ndarray:
+    """The powers, all signals as loud as each other; each bin has one gain.
+
+    High bins are faint, and tell as much.
+    """
     P = P / np.maximum(P.mean((1, 2), keepdims=True), TINY)
     of_bin = P[:-1].mean((0, 2))
     return P / np.sqrt(of_bin + 1e-6 * of_bin.mean() + TINY)[:, None]

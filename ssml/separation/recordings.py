@@ -141,7 +141,7 @@ def separate_file(
         if chosen.is_auto:
             chosen = chosen.for_mixture(file.read(0, min(file.frames, HEAD * file.fs)))
         fs, seconds = file.fs, file.seconds
-        watch = Watch(fs, chosen.window, chosen.model_fs)
+        watch = Watch(fs, chosen.window, chosen.model_fs, found.mic)
         excerpts: list[Excerpt] = []
 
         def record_block(

@@ -76,8 +76,7 @@ class Separator(nn.Module):
     taps, delay: past frames that are filtered too, against the echo of the room, and how many
         frames ago the first of them is. None: those on the card of the trained model, or 0 and 2.
         taps "auto": see `echo.past_frames`. Outputs are nearer to the sources' early images.
-    reduce: with fewer sources than microphones, "pca": principal components; "background": all
-        microphones (OverIVA), what is uncorrelated with the outputs being a background.
+    reduce: with fewer sources than microphones, "pca": principal components; "background": OverIVA.
     device: where NumPy mixtures are computed, until `to` moves it. torch mixtures stay on their
         device, and a network that was named follows them there.
 
@@ -85,7 +84,6 @@ class Separator(nn.Module):
     that was named is frozen at first: `requires_grad_()` makes it trainable. Resampling has no
     gradient, and the reduction to fewer sources than microphones counts as constant. NumPy arrays,
     and all where nothing requires a gradient, take the compiled iterations.
-
     Raises `UserError` for arguments and mixtures that cannot be used.
     """
 

@@ -68,3 +68,14 @@ def test_the_clock_comes_before_what_follows_from_it(capsys):
     mix = speechlike(2, seconds=6)[0]
     mix[1] = np.roll(mix[1], 16000 // 10)
     assert re.search(r"late or early \(channel 2 by (99|100)", hinted(capsys, mix)[0])
+
+
+def test_silence_is_named(capsys):
+    assert hinted(capsys, np.zeros((2, 6 * 16000))) == ["the recording is silent"]
+
+
+def test_an_option_is_replaced_and_not_given_twice(capsys):
+    mix = speechlike(3, seconds=6, noise=1e-4)[0]
+    hints = hinted(capsys, mix, "--iterations", 1)
+    (again,) = [hint for hint in hints if hint.endswith("--iterations 100")]
+    assert again.count("--iterations") == 1
