@@ -1,6 +1,6 @@
 """What may have gone wrong in a separation, the likeliest cause first, and the command to try."""
 
-import re
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,9 +36,14 @@ def hints(
 
 def _with(command: str, options: str) -> str:
     """The command with the options, in place of those of the same name that it has."""
-    for option in re.findall(r"--[\w-]+", options):
-        command = re.sub(rf" {option} (?!--)\S+|(?= {option}(?: |$)) {option}", "", command)
-    return f"{command} {options}"
+    given = [word for word in shlex.split(options) if word.startswith("--")]
+    words = shlex.split(command)
+    kept = [
+        word
+        for before, word in zip(["", *words], words, strict=False)
+        if word not in given and not (before in given and not word.startswith("--"))
+    ]
+    return f"{shlex.join(kept)} {options}"
 
 
 Cause = tuple[str, str]  # what is wrong, and the options that may mend it
