@@ -72,7 +72,7 @@ HEARD = {
         *(PARAMS.on(name) if PARAMS.transcribe.methods == "all" else PARAMS.transcribe.methods),
         *(layout.MIXTURE, layout.REFERENCE),
     ]
-    for name in PARAMS.heard
+    for name in PARAMS.transcribed_sets
 }
 LIBRISPEECH = PARAMS.corpus.source == "librispeech"
 LISTED = (PARAMS.corpus.librispeech.utterances or []) if LIBRISPEECH else []
@@ -176,7 +176,11 @@ def stft_of(wildcards):
 tables_of_all = [
     [layout.scores(method, name) for name in SETS for method in SCORED[name]],
     [layout.curves(method, name) for name in SETS for method in SCORED[name]],
-    [layout.transcripts(method, name) for name in PARAMS.heard for method in HEARD[name]],
+    [
+        layout.transcripts(method, name)
+        for name in PARAMS.transcribed_sets
+        for method in HEARD[name]
+    ],
 ]
 
 
@@ -254,7 +258,7 @@ rule corpus:
             "corpus",
             fs=PARAMS.fs,
             corpus=PARAMS.corpus.model_dump(exclude={"librispeech": {"root"}}, mode="json"),
-            files=contents(corpora.listed, PARAMS.corpus, layout.CORPUS, layout.MANIFEST),
+            files=contents(corpora.chosen_files, PARAMS.corpus, layout.CORPUS, layout.MANIFEST),
         ),
     shell:
         STAGE + "corpus"

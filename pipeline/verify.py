@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--published", help="a run in docs/results/ to compare with")
     given = parser.parse_args()
     params = load()
-    chosen = verification.drawn(params, given.sample, given.seed)
+    chosen = verification.draw_sample(params, given.sample, given.seed)
     count, wrong = verification.differences(params, chosen)
     print(f"{len(chosen)} mixtures scored again: {count - len(wrong)} of {count} numbers agree")
     lines = [str(difference) for difference in wrong]

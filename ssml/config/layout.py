@@ -116,7 +116,7 @@ def figures(params: Params) -> dict[str, list[str]]:
     kinds = ("convergence", "si-sdr", "wer", "t60", "scatter")
     parts: dict[str, list[str]] = dict.fromkeys(kinds, params.separate.sets)
     parts["training"] = [name for name in params.train.variants if name in used]
-    parts["wer"] = params.heard
+    parts["wer"] = params.transcribed_sets
     return {kind: [f"{kind}-{part}" for part in found] for kind, found in parts.items()}
 
 

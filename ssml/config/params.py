@@ -61,7 +61,7 @@ class Params(Section):
         return [name for name, one in methods if one.sets is None or test_set in one.sets]
 
     @property
-    def heard(self) -> list[str]:
+    def transcribed_sets(self) -> list[str]:
         """The sets whose outputs are transcribed."""
         chosen = self.separate.sets if self.transcribe.sets is None else self.transcribe.sets
         return chosen if self.transcribe.mixtures else []
@@ -182,7 +182,7 @@ class Params(Section):
         if self.transcribe.methods != "all":
             for name in self.transcribe.methods:
                 check("transcribe.methods", name, methods)
-                for one in self.heard:
+                for one in self.transcribed_sets:
                     check(f"transcribe.methods, of those tested on {one}", name, self.on(one))
         report = self.report
         for key in ("classical", "learned_sdr", "learned_coherence"):

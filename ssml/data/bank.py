@@ -65,7 +65,7 @@ class Bank:
         self.tars = [Tar(path) for path in paths]
         self.keys = [(tar, key) for tar in self.tars for key in tar.parts]
         self.pool = scenes.pool(name, self.chosen, utterances, fs)
-        self.speech = lru_cache(KEPT)(lambda utterance: heard(utterance, root))
+        self.speech = lru_cache(KEPT)(lambda utterance: load_audible(utterance, root))
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -180,7 +180,7 @@ class Bank:
         return picks, colour(dry, tone, self.fs)
 
 
-def heard(utterance: Utterance, root: Path) -> np.ndarray:
+def load_audible(utterance: Utterance, root: Path) -> np.ndarray:
     """The audio (samples,) of an utterance; raises `UserError` where there is nothing to hear."""
     audio = load(utterance, root)
     if not audio.any():

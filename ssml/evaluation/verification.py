@@ -34,7 +34,7 @@ class Difference(NamedTuple):
         )
 
 
-def drawn(params: Params, sample: int, seed: int) -> list[tuple[str, str, str]]:
+def draw_sample(params: Params, sample: int, seed: int) -> list[tuple[str, str, str]]:
     """`sample` of all (method, set, mixture) with a score, each at most once, by chance."""
     every = [
         (method, name, id)

@@ -150,7 +150,7 @@ def read(params: Params, root: Path | str = ".") -> Results:
         },
         transcripts={
             (method, name): _transcripts(root / layout.transcripts(method, name))
-            for name in params.heard
+            for name in params.transcribed_sets
             for method in _transcribed_methods(params, name)
         },
         histories={name: _history(root / layout.history(name)) for name in variants},

@@ -54,15 +54,15 @@ def cost(
             start = auxiva.demix(X, network, rule, iterations.before, False, None, *past).W
     low = stft.low
 
-    def heard(Y: Tensor) -> Sources:
+    def keep_above(Y: Tensor) -> Sources:
         Y = Y * (torch.arange(Y.shape[-2], device=Y.device) >= low)[:, None] if low else Y
         return Sources(stft.inverse(Y, mix.shape[-1]), Y)
 
     S = stft.forward(ref)
-    known = heard(S) if low else Sources(ref, S)
+    known = keep_above(S) if low else Sources(ref, S)
 
     def assigned(state: auxiva.Demixing) -> tuple[Tensor, Tensor]:
-        return losses.pit(loss(heard(state.projected_back().Y), known))
+        return losses.pit(loss(keep_above(state.projected_back().Y), known))
 
     if not (params.middle or params.divergence):
         state = auxiva.demix(X, network, rule, iterations.derived, params.recompute, start, *past)

@@ -5,7 +5,7 @@ import soundfile
 from ssml.config.mixtures import DisturbanceParams, RedrawParams
 from ssml.config.params import load
 from ssml.data import bank as module
-from ssml.data.bank import Bank, at_speed, colour, draw_batch, encode_room, heard
+from ssml.data.bank import Bank, at_speed, colour, draw_batch, encode_room, load_audible
 from ssml.data.corpora import Utterance
 from ssml.data.mixing import PEAK, convolve
 from ssml.data.rooms import by_speaker, responses, simulate
@@ -236,7 +236,7 @@ def test_a_broken_room_is_an_error_that_names_it(tmp_path, bank):
 def test_a_silent_recording_is_an_error_that_names_it(bank, monkeypatch):
     monkeypatch.setattr(module, "load", lambda utterance, root: np.zeros(FS, np.float32))
     with pytest.raises(UserError, match="^3: is silent; replace the recording$"):
-        heard(bank.pool["3"][0], "nowhere")
+        load_audible(bank.pool["3"][0], "nowhere")
 
 
 def test_silent_parts_are_passed_over_or_an_error_that_names_one(bank, monkeypatch):

@@ -23,8 +23,8 @@ def scored(separated, tmp_path, monkeypatch):
 
 
 def test_scores_are_what_their_audio_gives(scored):
-    chosen = verification.drawn(scored, 6, seed=1)
-    assert len({*chosen}) == 6 and chosen == verification.drawn(scored, 6, seed=1)
+    chosen = verification.draw_sample(scored, 6, seed=1)
+    assert len({*chosen}) == 6 and chosen == verification.draw_sample(scored, 6, seed=1)
     count, wrong = verification.differences(scored, chosen)
     assert count >= 6 * 2 * 5 and wrong == []
 
@@ -34,7 +34,7 @@ def test_a_score_that_was_changed_is_named(scored):
     rows = io.read_table(path)
     rows[1]["si_sdr"] = str(float(rows[1]["si_sdr"]) + 0.1)
     io.write_table(path, rows, list(rows[0]))
-    _, wrong = verification.differences(scored, verification.drawn(scored, 1000, seed=1))
+    _, wrong = verification.differences(scored, verification.draw_sample(scored, 1000, seed=1))
     (found,) = wrong
     assert str(found).startswith(f"{path}: {rows[1]['id']}, source 1, si_sdr: ")
     assert found.table - found.audio == pytest.approx(0.1, abs=1e-6)

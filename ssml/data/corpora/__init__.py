@@ -74,7 +74,7 @@ def root(corpus: CorpusParams, folder: Path) -> Path:
     return Path(given)
 
 
-def listed(corpus: CorpusParams, folder: Path, manifest: Path) -> str:
+def chosen_files(corpus: CorpusParams, folder: Path, manifest: Path) -> str:
     """A digest of which files of LibriSpeech the section chooses, wherever they lie.
 
     Their contents are in the manifest, and are compared with it where audio is read. Without
