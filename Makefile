@@ -61,6 +61,6 @@ $(STAMP): pyproject.toml constraints.txt | here
 	cat profiles/activate >> $(BIN)/activate
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
 		--editable ".[pipeline,dev]"
-	@# compiles what a separation needs, which would else be the first one's work, or each test process's
+	@# compile the kernels now: the first separation and each test process need not
 	-@$(BIN)/ssml demo $(VENV)/demo > $(VENV)/demo.log 2>&1
 	@touch $@

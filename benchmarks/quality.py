@@ -162,7 +162,7 @@ def errors(rows: list[dict[str, Any]], talkers: int | None) -> dict[str, str]:
         f"failed (under {LEAST:g} dB)": str(failed.sum()),
         "good called failed in %": share(good, words == quality.FAILED),
         "failed called probably good in %": share(failed, words == quality.GOOD),
-        "called doubtful in %": share(true == true, words == quality.DOUBTFUL),
+        "called doubtful in %": share(np.ones(len(true), bool), words == quality.DOUBTFUL),
         f"good estimated below {middle:g} dB in %": share(good, gains < middle),
         f"failed estimated above {middle:g} dB in %": share(failed, gains > middle),
         "correlation": f"{np.corrcoef(within, gains)[0, 1]:.2f}",

@@ -267,9 +267,8 @@ def _is_heard(results: Results, test_set: str) -> bool:
     Unless no set like the training's was heard: then the claim on words stays open.
     """
     alike = _sets_like_training(results)
-    return test_set in results.params.transcribed_sets or not {*alike} & {
-        *results.params.transcribed_sets
-    }
+    transcribed = results.params.transcribed_sets
+    return test_set in transcribed or not {*alike} & {*transcribed}
 
 
 def _no_set(which: str) -> Evidence:

@@ -34,11 +34,8 @@ def origin(found: Results) -> dict[str, str]:
     """Seed, sizes, conditions and versions of this run."""
     sizes = [f"{len(found.scores[layout.MIXTURE, name].ids)} in {name}" for name in found.sets]
     heard = found.params.transcribe.mixtures
-    of = (
-        "each"
-        if found.params.transcribed_sets == found.sets
-        else " and ".join(found.params.transcribed_sets)
-    )
+    transcribed = found.params.transcribed_sets
+    of = "each" if transcribed == found.sets else " and ".join(transcribed)
     sizes += [f"the first {heard} of {of} transcribed"] if heard else []
     return {
         "seed": str(found.params.seed),

@@ -78,7 +78,7 @@ class Watch:
         self._gram = self._gram + edges.astype(np.float64) @ edges.T
         self._energy = self._energy + np.square(est, dtype=np.float64).sum(-1)
         still = np.abs(block[:, 1:]) > 0.999 * peaks[:, None]
-        still &= (np.diff(block) == 0) & (peaks[:, None] > 2e-3)
+        still &= (edges == 0) & (peaks[:, None] > 2e-3)
         self._flat, self._samples = self._flat + still.sum(-1), self._samples + block.shape[1]
         self._last += changes[-1:]
         self._conditions.append(_condition(W[..., : len(block)]))
@@ -114,8 +114,8 @@ class Watch:
             return [[names[i], names[j]] for i, j in np.argwhere(np.triu(found, 1)).tolist()]
 
         energy = np.maximum(self._energy, 1e-30)
-        one = (np.abs(correlation[np.triu_indices(len(level), 1)]) > EQUAL).any()
-        found = quality.verdict(_mean(self._gains)) if self._gains and not one else None
+        is_one = pairs(np.abs(correlation) > EQUAL)  # signal, in two channels
+        found = quality.verdict(_mean(self._gains)) if self._gains and not is_one else None
         figures: dict[str, Any] = {
             "silent": not self._peaks.any(),
             "silent_channels": [names[m] for m in np.flatnonzero(self._peaks == 0).tolist()],

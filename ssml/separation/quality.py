@@ -27,7 +27,7 @@ SLOWEST = 4000  # Hz, lowest sampling rate
 BANDS = 12  # in which envelopes are compared, of equal width on a logarithmic scale
 FLOOR = 1e-4  # of an output's mean power
 QUIET = 1e-2  # power of a frame against the loudest twentieth's, below which it says nothing
-SHORTEST = 2.0  # s of frames that are not quiet, below which estimates are wrong by 6 dB
+SHORTEST = 2.0  # s of frames that are not quiet, below which an estimate means little
 FAINT = 1e-3  # power of an output against the loudest: it holds no talker
 RANGE = (-2.0, 12.0)  # dB of gain that are told apart
 WORDS = FAILED, DOUBTFUL, GOOD = "failed", "doubtful", "probably good"
