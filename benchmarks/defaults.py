@@ -45,32 +45,58 @@ def points(array: np.ndarray) -> tuple:
     return tuple(tuple(map(float, row)) for row in array)
 
 
+def draw_bearings(rng: np.random.Generator, K: int, apart: float) -> np.ndarray:
+    """K directions (K,) in rad, at least `apart` rad from each other."""
+    while True:
+        bearing = rng.uniform(0, 2 * np.pi, K)
+        if np.diff(np.sort(np.append(bearing, bearing.min() + 2 * np.pi))).min() > apart:
+            return bearing
+
+
+def around(centre: np.ndarray, distance: np.ndarray, bearing: np.ndarray) -> np.ndarray:
+    """Places (2, K) at distances from the centre (2 or more,)."""
+    return centre[:2, None] + distance * np.stack([np.cos(bearing), np.sin(bearing)])
+
+
+def meeting(
+    id: str,
+    n_samples: int,
+    room: np.ndarray,
+    mics: np.ndarray,
+    t60: float,
+    places: np.ndarray,
+    heights: np.ndarray,
+    levels: np.ndarray,
+    snr: float,
+) -> Scene:
+    """Talkers at `places` (2, K) and microphones (M, 3) in a room (3,), all in m."""
+    K = len(levels)
+    return Scene(
+        id=id,
+        n_samples=n_samples,
+        room=points(room[None])[0],
+        t60=t60,
+        mics=points(mics),
+        speakers=points(np.stack([*places, heights], -1)),
+        utterances=("",) * K,
+        cuts=((0, n_samples),) * K,
+        levels=tuple(map(float, levels)),
+        snr=snr,
+        split="test",
+    )
+
+
 def scene(rng: np.random.Generator, K: int, spacing: float, n_samples: int) -> Scene:
     """K talkers, 1 to 1.8 m around K microphones near the middle of a room, 30 degrees apart."""
     room = rng.uniform([5, 4, 2.6], [8, 7, 3.4])
     centre = np.append(room[:2] / 2 + rng.uniform(-0.4, 0.4, 2), rng.uniform(1, 1.5))
     angles = rng.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(K) / K
     circle = np.stack([np.cos(angles), np.sin(angles), 0 * angles], -1)
-    while True:
-        bearing = rng.uniform(0, 2 * np.pi, K)
-        gaps = np.diff(np.sort(np.append(bearing, bearing.min() + 2 * np.pi)))
-        if gaps.min() > np.pi / 6:
-            break
-    distance = rng.uniform(1, 1.8, K)
-    places = centre[:2, None] + distance * np.stack([np.cos(bearing), np.sin(bearing)])
-    return Scene(
-        id=f"best-{K}-{spacing}",
-        n_samples=n_samples,
-        room=points(room[None])[0],
-        t60=0.4,
-        mics=points(centre + spacing / (2 * np.sin(np.pi / K)) * circle),
-        speakers=points(np.stack([*places, rng.uniform(1.4, 1.8, K)], -1)),
-        utterances=("",) * K,
-        cuts=((0, n_samples),) * K,
-        levels=(0.0,) * K,
-        snr=20.0,
-        split="test",
-    )
+    mics = centre + spacing / (2 * np.sin(np.pi / K)) * circle
+    bearing = draw_bearings(rng, K, np.pi / 6)
+    places = around(centre, rng.uniform(1, 1.8, K), bearing)
+    name, heights = f"best-{K}-{spacing}", rng.uniform(1.4, 1.8, K)
+    return meeting(name, n_samples, room, mics, 0.4, places, heights, np.zeros(K), 20.0)
 
 
 def mixture(librispeech: Path, K: int, index: int) -> tuple[np.ndarray, np.ndarray]:

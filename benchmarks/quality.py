@@ -28,7 +28,7 @@ from ssml.files.io import write_json, write_table
 from ssml.files.progress import progress
 from ssml.separation import quality
 
-from .defaults import points
+from .defaults import around, draw_bearings, meeting
 from .measure import options
 
 FS = 16000
@@ -60,28 +60,12 @@ def scene(rng: np.random.Generator, K: int, n_samples: int) -> Scene:
     else:
         angle, radius = np.full(K, turn), (steps - (K - 1) / 2) * spacing
     mics = np.stack([radius * np.cos(angle), radius * np.sin(angle), 0 * angle], -1)
-    while True:
-        bearing = rng.uniform(0, 2 * np.pi, K)
-        if np.diff(np.sort(np.append(bearing, bearing.min() + 2 * np.pi))).min() > np.pi / 9:
-            break
-    places = centre[:2, None] + rng.uniform(0.6, 1.9, K) * np.stack(
-        [np.cos(bearing), np.sin(bearing)]
-    )
-    places = np.clip(places, 0.2, room[:2, None] - 0.2)
+    bearing = draw_bearings(rng, K, np.pi / 9)
+    places = np.clip(around(centre, rng.uniform(0.6, 1.9, K), bearing), 0.2, room[:2, None] - 0.2)
     levels = rng.uniform(-5, 5, K)
-    return Scene(
-        id=f"quality-{K}",
-        n_samples=n_samples,
-        room=points(room[None])[0],
-        t60=float(rng.uniform(0.12, 0.8)),
-        mics=points(centre + mics),
-        speakers=points(np.stack([*places, rng.uniform(1.2, 1.8, K)], -1)),
-        utterances=("",) * K,
-        cuts=((0, n_samples),) * K,
-        levels=tuple(map(float, levels - levels[0])),
-        snr=float(rng.uniform(8, 30)),
-        split="test",
-    )
+    t60, heights, snr = rng.uniform(0.12, 0.8), rng.uniform(1.2, 1.8, K), rng.uniform(8, 30)
+    place = (f"quality-{K}", n_samples, room, centre + mics)
+    return meeting(*place, t60, places, heights, levels - levels[0], snr)
 
 
 def mixture(

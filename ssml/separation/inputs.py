@@ -14,15 +14,29 @@ MOST = 32  # channels of a mixture
 WEAK = 10**-3.5  # level of a channel against the loudest, below which it hears nothing: -70 dB
 
 
+def check_samples(name: str, x: Any) -> None:
+    """`UserError` where x, called `name`, is no array or tensor in single or double precision."""
+    if not isinstance(x, np.ndarray | Tensor):
+        raise UserError(f"{name}: {type(x).__name__}; give a NumPy array or a torch tensor")
+    if x.dtype not in (np.float32, np.float64, torch.float32, torch.float64):
+        raise UserError(
+            f"{name}: {x.dtype} samples; convert them to float32 or float64 within -1..1, "
+            f"e.g. int16 by {name} / 32768"
+        )
+
+
+def as_tensor(name: str, x: Any) -> Tensor:
+    """The samples as a tensor; raises `UserError` where they are not finite."""
+    if isinstance(x, np.ndarray):
+        x = torch.from_numpy(np.require(x, requirements=["C", "W"]))
+    if not torch.isfinite(x).all():
+        raise UserError(f"{name}: holds samples that are not finite (NaN or infinite)")
+    return x
+
+
 def check_mixture(mix: Any) -> Tensor:
     """The mixture as a tensor; raises `UserError` where it cannot be separated."""
-    if not isinstance(mix, np.ndarray | Tensor):
-        raise UserError(f"mix: {type(mix).__name__}; give a NumPy array or a torch tensor")
-    if mix.dtype not in (np.float32, np.float64, torch.float32, torch.float64):
-        raise UserError(
-            f"mix: {mix.dtype} samples; convert them to float32 or float64 within -1..1, "
-            "e.g. int16 by mix / 32768"
-        )
+    check_samples("mix", mix)
     if mix.ndim < 2:
         raise UserError(f"mix: {mix.ndim}-D; the shape must be (..., channels, samples)")
     *batch, M, N = mix.shape
@@ -35,14 +49,7 @@ def check_mixture(mix: Any) -> Tensor:
             f"mix: {M} channels of {N} samples, at most {MOST} are separated; the shape must be "
             "(..., channels, samples)"
         )
-    x = (
-        mix
-        if isinstance(mix, Tensor)
-        else torch.from_numpy(np.require(mix, requirements=["C", "W"]))
-    )
-    if not torch.isfinite(x).all():
-        raise UserError("mix: holds samples that are not finite (NaN or infinite)")
-    return x
+    return as_tensor("mix", mix)
 
 
 def check_channels(M: int, sources: int | None, mic: int | None) -> None:

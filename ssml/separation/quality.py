@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ssml.files.errors import UserError
 from ssml.iva.stft import Stft
 
 from .choice import nearest_power
-from .inputs import check_integer
+from .inputs import as_tensor, check_integer, check_samples
 
 COEFFICIENTS = Path(__file__).with_suffix(".json")
 WINDOW = 0.064  # s
@@ -56,9 +55,10 @@ class Figures(NamedTuple):
 def quality(est: Any, mix: Any, fs: int) -> Quality:
     """The estimated gain in SI-SDR of outputs est (K, N) over the microphone's signal mix (N,).
 
-    NumPy or torch, floating point, at fs Hz: speech of as many talkers as outputs. It means nothing
-    for other sounds; see docs/evaluation.md for its errors. Raises `UserError` for other shapes,
-    fewer than two outputs, silence, samples that are not finite, and less than 2 s of sound.
+    NumPy or torch, single or double precision, at fs Hz: speech of as many talkers as outputs. It
+    means nothing for other sounds; see docs/evaluation.md for its errors. Raises `UserError` for
+    other shapes, fewer than two outputs, silence, samples that are not finite, and less than 2 s of
+    sound.
     """
     e, x = _array("est", est), _array("mix", mix)
     if e.ndim != 2 or len(e) < 2 or x.shape != e.shape[1:]:
@@ -75,14 +75,8 @@ def quality(est: Any, mix: Any, fs: int) -> Quality:
 
 
 def _array(name: str, x: Any) -> np.ndarray:
-    if isinstance(x, Tensor):
-        x = x.detach().cpu().numpy()
-    if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
-        kind = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
-        raise UserError(f"{name}: {kind}; give floating-point samples, NumPy or torch")
-    if not np.isfinite(x).all():
-        raise UserError(f"{name}: holds samples that are not finite (NaN or infinite)")
-    return x
+    check_samples(name, x)
+    return as_tensor(name, x).detach().cpu().numpy()
 
 
 def verdict(gain: float) -> Quality:

@@ -71,12 +71,12 @@ class Separator(nn.Module):
     n_fft, hop: window and hop of the STFT in samples. None: those of the trained model; for other
         models the power of two nearest to the best known window (256 ms for "laplace" and "gauss",
         128 ms for others), and a quarter of it.
-    mic: the reference microphone, from 0: outputs are the sources' images there. None, or where it
-        is left out: the first that hears.
+    mic: the reference microphone, from 0. None, or where it is left out: the first that hears.
     taps, delay: past frames that are filtered too, against the echo of the room, and how many
         frames ago the first of them is. None: those on the card of the trained model, or 0 and 2.
         taps "auto": see `echo.past_frames`. Outputs are nearer to the sources' early images.
-    reduce: with fewer sources than microphones, "pca": principal components; "background": OverIVA.
+    reduce: with fewer sources than microphones, "pca": principal components; "background": all
+        microphones (OverIVA), what is uncorrelated with the outputs being a background.
     device: where NumPy mixtures are computed, until `to` moves it. torch mixtures stay on their
         device, and a network that was named follows them there.
 

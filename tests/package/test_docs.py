@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from pipeline.publish import FOLDER, documents
 from ssml.config import params
 from ssml.files import io
 from ssml.report.published import MARKED, Published
+from ssml.samples import MIXTURE
+from tests.cli.shell import run
 from tests.conftest import ROOT
 
 TEXTS = [*documents(), *(ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md"))]
@@ -53,6 +56,16 @@ def test_links_lead_to_a_heading(path):
         lines = (path.parent / target if target else path).read_text().splitlines()
         heads = [re.sub(r"[^\w -]", "", x.lstrip("# ")).lower() for x in lines if x[:1] == "#"]
         assert heading in {head.replace(" ", "-") for head in heads}, f"{target}#{heading}"
+
+
+def test_the_tutorial_shows_what_the_sample_gives(capsys, monkeypatch, tmp_path):
+    """All but the time that it took."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(MIXTURE, tmp_path)
+    tutorial = re.sub(r"factor [\d.]+", "", (ROOT / "docs/tutorial.md").read_text())
+    for words in (["separate", MIXTURE.name, "out"], ["demo"]):
+        code, out, _ = run(capsys, *words)
+        assert code == 0 and re.sub(r"factor [\d.]+", "", out) in tutorial
 
 
 @named

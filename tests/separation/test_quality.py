@@ -65,8 +65,13 @@ def test_real_separations_are_told_apart(sample):
         (np.full((2, 8), np.nan), np.ones(8), FS, "est: holds samples that are not finite"),
         (np.ones((2, 8)), np.ones(8), 0, "fs: 0 is below 4000"),
         (np.ones((2, 8)), np.ones(8), "16000", "fs: '16000' is not a whole number"),
-        (np.ones((2, 8), int), np.ones(8), FS, "est: int64; give floating-point"),
-        ([[1.0], [2.0]], np.ones(1), FS, "est: list; give floating-point"),
+        (
+            np.ones((2, 8), int),
+            np.ones(8),
+            FS,
+            "est: int64 samples; convert them",
+        ),
+        ([[1.0], [2.0]], np.ones(1), FS, "est: list; give a NumPy array or a torch tensor"),
     ],
 )
 def test_what_cannot_be_judged_is_an_error(est, mix, fs, words):
